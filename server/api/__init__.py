@@ -1,0 +1,1 @@
+"""JSON over HTTP: one file of schemas and views for each noun."""

@@ -1,0 +1,1 @@
+"""What the organisation does: tables and verbs, without Flask, marshmallow or network."""

@@ -1,0 +1,1 @@
+"""The plan language: text to typed rules, lint, simulation and the library."""
