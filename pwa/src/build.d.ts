@@ -1,0 +1,2 @@
+/** What the build tells the service worker: the version of this build and every path it may keep for offline use. */
+declare const __BUILD__: { readonly version: string; readonly files: readonly string[] };

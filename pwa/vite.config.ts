@@ -1,0 +1,27 @@
+/** Builds the app into server/web, where the server serves it; `npm run dev` proxies the API to a running server. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+import { offlineShell } from './build/offlineShell.ts';
+
+const server = `http://127.0.0.1:${process.env['PORT'] ?? '8000'}`;
+
+export default defineConfig({
+  plugins: [svelte(), offlineShell({ worker: 'src/sw.ts' })],
+  build: {
+    outDir: '../server/web',
+    emptyOutDir: true,
+    target: ['es2022', 'chrome107', 'safari16.4', 'firefox115'],
+    assetsInlineLimit: 0,
+    sourcemap: false,
+  },
+  server: { host: '127.0.0.1', proxy: { '/api': server } },
+  test: {
+    environment: 'node',
+    include: ['src/**/*.test.ts', 'build/**/*.test.ts'],
+    setupFiles: ['build/testSetup.ts'],
+    restoreMocks: true,
+    testTimeout: 10_000,
+    maxWorkers: 2,
+  },
+});
