@@ -1,0 +1,280 @@
+"""The database: engine, column types, ids and the unit of work that every change runs in."""
+
+import fcntl
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import pysqlite3.dbapi2 as sqlite
+import uuid_utils
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, MetaData, Text, Uuid, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a write-ahead log that several processes write
+LOCK_SECONDS = 3.0
+GROUP = 256
+T = TypeVar("T")
+M = TypeVar("M", bound="Model")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnsafeDatabase(RuntimeError):
+    """The database library or file cannot be trusted with this data."""
+
+
+class Overloaded(RuntimeError):
+    """The write lock could not be had in time."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime kept as whole microseconds since 1970 in UTC, the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Json(TypeDecorator[Any]):
+    """A small JSON value kept as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
+
+
+Id = Annotated[str, mapped_column(Uuid(as_uuid=False))]
+Key = Annotated[str, mapped_column(Uuid(as_uuid=False), primary_key=True)]
+
+
+class Model(DeclarativeBase):
+    """The root of every table."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant, dict[str, Any]: Json, list[Any]: Json, Any: Json, str: Text}
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as lower-case text with dashes."""
+    return str(uuid_utils.uuid7())
+
+
+def open_engine(url: str) -> Engine:
+    """Open the database at `url` (sqlite:///… or postgresql://…) with the settings Tocsin relies on.
+
+    Raises UnsafeDatabase when the SQLite library has the write-ahead-log defect.
+    """
+    if url.startswith("sqlite"):
+        return _open_sqlite(url)
+    engine = create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        pool_timeout=LOCK_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = '{int(LOCK_SECONDS * 1000)}ms'")
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.autocommit = False
+
+    return engine
+
+
+def _open_sqlite(url: str) -> Engine:
+    if sqlite.sqlite_version_info < SAFE_SQLITE:
+        raise UnsafeDatabase(f"SQLite {sqlite.sqlite_version} can corrupt its log; 3.51.3 or later is needed")
+    engine = create_engine(url, module=sqlite, connect_args={"isolation_level": None, "timeout": LOCK_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that turns into a write fails at once when another writer came first.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+    return engine
+
+
+class _Ticket:
+    """One unit of work waiting for the writer."""
+
+    def __init__(self, unit: Callable[[Session], Any]) -> None:
+        self.unit, self.done = unit, threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Database:
+    """An open database with its unit of work.
+
+    `finishers` run at the end of every unit, in order, before the commit: the timeline is sealed, then the feed raised.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = open_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.finishers: list[Callable[[Session], None]] = []
+        self._writing = self.engine.execution_options(write=True)
+        self._mutex = threading.Lock()
+        self._waiting: deque[_Ticket] = deque()
+        self._leading = False
+        database = self.engine.url.database
+        self._lock_path = Path(f"{database}.lock") if self.is_sqlite and database and database != ":memory:" else None
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading; whatever it holds is rolled back at the end."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    def write(self, unit: Callable[[Session], T]) -> T:
+        """Run `unit` in one transaction and commit it; an exception undoes all of it.
+
+        On SQLite units that arrive together share one commit, each in a savepoint of its own. The unit may run more than
+        once and must keep no objects of its session. Raises Overloaded when the lock cannot be had in three seconds.
+        """
+        if not self.is_sqlite:
+            return self._write_alone(unit)
+        ticket = _Ticket(unit)
+        with self._mutex:
+            self._waiting.append(ticket)
+            leads, self._leading = not self._leading, True
+        if leads:
+            self._lead()
+        ticket.done.wait()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result  # type: ignore[no-any-return]
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _write_alone(self, unit: Callable[[Session], T]) -> T:
+        for attempt in range(6):
+            try:
+                with Session(self._writing, expire_on_commit=False) as session:
+                    result = unit(session)
+                    self._finish(session)
+                    session.commit()
+                    return result
+            except DBAPIError as error:
+                if attempt == 5 or not transient(error):
+                    if lock_timed_out(error):
+                        raise Overloaded from error
+                    raise
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+        raise Overloaded
+
+    def _finish(self, session: Session) -> None:
+        session.flush()
+        for finisher in self.finishers:
+            finisher(session)
+
+    def _lead(self) -> None:
+        """Commit what is waiting, group after group, until nothing waits."""
+        while True:
+            time.sleep(0)  # lets the other greenlets or threads put their units into this group
+            with self._mutex:
+                group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+                if not group:
+                    self._leading = False
+                    return
+            try:
+                self._commit_group(group)
+            except BaseException as error:
+                for ticket in group:
+                    ticket.error = ticket.error or error
+            finally:
+                for ticket in group:
+                    ticket.done.set()
+
+    def _commit_group(self, group: list[_Ticket]) -> None:
+        with self._fair_lock(), self._writing.connect() as connection, connection.begin():
+            for ticket in group:
+                session = Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+                try:
+                    ticket.result = ticket.unit(session)
+                    self._finish(session)
+                    session.commit()
+                except Exception as error:
+                    session.rollback()
+                    ticket.error = error
+                finally:
+                    session.close()
+
+    @contextmanager
+    def _fair_lock(self) -> Iterator[None]:
+        """The kernel's lock beside the database file; freed by the kernel when its holder is killed."""
+        if self._lock_path is None:
+            yield
+            return
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Overloaded from None
+                    time.sleep(0.001)
+            yield
+        finally:
+            os.close(handle)
+
+
+def transient(error: DBAPIError) -> bool:
+    """Whether running the same unit again may succeed: serialization, deadlock, or the same id inserted at once."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"40001", "40P01"} or isinstance(error, IntegrityError) and state == "23505"
+
+
+def lock_timed_out(error: DBAPIError) -> bool:
+    """Whether the database gave up waiting for another's lock or retries did not help."""
+    return getattr(error.orig, "sqlstate", None) in {"55P03", "40001", "40P01"}
+
+
+def locked(session: Session, model: type[M], key: str) -> M | None:
+    """The row with this primary key, fresh and locked until the end of the transaction, or None."""
+    return session.get(model, key, with_for_update=True, populate_existing=True)

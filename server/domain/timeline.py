@@ -1,0 +1,152 @@
+"""The timeline: an append-only, hash-chained log of what happened in each incident."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Index, Integer, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from server.clock import iso, now
+from server.db import Database, Id, Key, Model, new_id
+
+START = "0" * 64
+
+
+class Chain(Model):
+    """The end of an incident's chain: how many entries it has and the hash of the last."""
+
+    __tablename__ = "chain"
+    incident: Mapped[Key]
+    length: Mapped[int] = mapped_column(Integer, default=0)
+    hash: Mapped[str] = mapped_column(String(64), default=START)
+
+
+class Entry(Model):
+    """One line of the timeline; `hash` covers it and the hash before it."""
+
+    __tablename__ = "entry"
+    synced_type = "entry"
+    id: Mapped[Key]
+    incident: Mapped[Id]
+    seq: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(40))
+    text: Mapped[dict[str, Any]]
+    refs: Mapped[dict[str, Any]]
+    by: Mapped[Id | None]
+    audience: Mapped[str] = mapped_column(String(100))
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    hash: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (Index("uq_entry_incident_seq", "incident", "seq", unique=True),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Everybody in the incident sees an entry unless it is for command or one team."""
+        if self.audience == "all":
+            return (f"incident:{self.incident}",)
+        if self.audience == "command":
+            return (f"incident:{self.incident}:command",)
+        return (f"incident:{self.incident}:team:{self.audience}", f"incident:{self.incident}:command")
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The entry as phones keep it."""
+        return {
+            "id": self.id,
+            "incident": self.incident,
+            "seq": self.seq,
+            "kind": self.kind,
+            "text": self.text,
+            "refs": self.refs,
+            "by": self.by,
+            "occurred_at": iso(self.occurred_at),
+            "received_at": iso(self.received_at),
+            "hash": self.hash,
+        }
+
+
+def record(
+    session: Session,
+    incident: str,
+    kind: str,
+    zh: str,
+    en: str,
+    *,
+    by: str | None = None,
+    refs: dict[str, Any] | None = None,
+    occurred_at: datetime | None = None,
+    audience: str = "all",
+) -> None:
+    """Add a line to the incident's timeline; it is numbered and chained when the unit of work ends.
+
+    `audience` is "all", "command" or a team's id.
+    """
+    received = now()
+    entry = {
+        "incident": incident,
+        "kind": kind,
+        "text": {"zh": zh, "en": en},
+        "by": by,
+        "refs": {k: v for k, v in (refs or {}).items() if v is not None},
+        "audience": audience,
+        "occurred_at": occurred_at or received,
+        "received_at": received,
+    }
+    session.info.setdefault("entries", []).append(entry)
+
+
+def attach(database: Database) -> None:
+    """Let every unit of work of this database seal its timeline entries."""
+    database.finishers.append(seal)
+
+
+def seal(session: Session) -> None:
+    """Number and chain the entries recorded in this unit, incident by incident in sorted order."""
+    entries: list[dict[str, Any]] = session.info.pop("entries", [])
+    for incident in sorted({entry["incident"] for entry in entries}):
+        mine = [entry for entry in entries if entry["incident"] == incident]
+        length, last = _take_end(session, incident, len(mine))
+        for offset, values in enumerate(mine, start=1):
+            entry = Entry(id=new_id(), seq=length + offset, hash="", **values)
+            last = entry.hash = link(last, entry)
+            session.add(entry)
+        session.execute(update(Chain).where(Chain.incident == incident).values(hash=last))
+
+
+def _take_end(session: Session, incident: str, count: int) -> tuple[int, str]:
+    """Lock the chain's end, make it `count` longer, and return its length and hash before that."""
+    statement = (
+        update(Chain)
+        .where(Chain.incident == incident)
+        .values(length=Chain.length + count)
+        .returning(Chain.length, Chain.hash)
+        .execution_options(synchronize_session=False)
+    )
+    row = session.execute(statement).first()
+    if row is None:
+        session.execute(Chain.__table__.insert(), [{"incident": incident, "length": count, "hash": START}])  # type: ignore[attr-defined]
+        return 0, START
+    return row.length - count, row.hash
+
+
+def link(previous: str, entry: Entry) -> str:
+    """The SHA-256 that chains an entry to the one before it, hexadecimal."""
+    content = [
+        previous, entry.incident, entry.seq, entry.kind, entry.text, entry.refs, entry.by, entry.audience,
+        iso(entry.occurred_at), iso(entry.received_at),
+    ]  # fmt: skip
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def broken_at(session: Session, incident: str) -> int | None:
+    """The number of the first entry that does not fit the chain, or None when all of it holds."""
+    last, expected = START, 1
+    for entry in session.scalars(select(Entry).where(Entry.incident == incident).order_by(Entry.seq)):
+        if entry.seq != expected or entry.hash != link(last, entry):
+            return expected
+        last, expected = entry.hash, expected + 1
+    chain = session.get(Chain, incident)
+    if chain is not None and (chain.length, chain.hash) != (expected - 1, last):
+        return expected
+    return None
