@@ -1,0 +1,90 @@
+# Everything a clone needs: `make run` starts Tocsin, `make test` checks it. Needs Python 3.11 or newer and make.
+
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+WEB := $(PY) build_web.py
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+# The make of macOS cannot keep the output of parallel parts together.
+TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint check-python check-web tests format types lock audit build bench clean
+
+help:  ## say what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start web and worker (PORT=8000)
+	@$(WEB)
+	@exec $(BIN)/tocsin run
+
+# Both kinds of checks run at once; the tests run last and whatever the checks said, so that one run shows everything.
+test: $(VENV)/.dev  ## run every check and every test
+	@$(WEB)
+	@$(PY) -m tests.chromium
+	@checks=0; $(MAKE) --no-print-directory lint || checks=1; \
+	$(MAKE) --no-print-directory tests && exit $$checks
+
+lint: $(VENV)/.dev  ## run the checks that need no running program
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(TOGETHER) check-python check-web
+
+check-python: $(VENV)/.dev
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check-web: $(VENV)/.dev
+	$(WEB) npm run --silent check
+
+tests: $(VENV)/.dev
+	@mkdir -p test-results
+	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee test-results/pytest.txt
+
+format: $(VENV)/.dev  ## put every file into the house style
+	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+	$(WEB) npm run --silent format
+
+lock: $(VENV)/.dev  ## work out the lock files anew (UPGRADE=1 also takes newer versions)
+	@$(PIP) --constraint requirements-dev.lock 'uv>=0.13'
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group build --group test -o requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --group build -o requirements-build.lock
+	$(LOCK) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
+	$(WEB) npm install --package-lock-only
+
+audit: $(VENV)/.dev  ## ask the public lists about known faults in what is installed (needs the network)
+	@$(PIP) 'pip-audit>=2.9'
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+	$(WEB) npm audit --omit=dev
+
+build: $(VENV)/.run  ## make dist/*.whl and dist/*.tar.gz with the built app inside
+	$(PY) -m hatchling build
+
+bench: $(VENV)/.dev  ## measure what the performance figures in the documents come from
+	@$(WEB)
+	$(PY) -m bench
+
+clean:  ## remove everything that was made; the data in var/ stays
+	rm -rf $(VENV) dist build server/web pwa/node_modules test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find server tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -m venv $(VENV) && exit 0; \
+		rm -rf $(VENV); echo "Python cannot make a virtual environment here; on Debian: apt install python3-venv" >&2; exit 1; \
+	done; echo "Tocsin needs Python 3.11 or newer." >&2; exit 1
+
+$(VENV)/.run: $(PY) requirements.lock requirements-build.lock pyproject.toml
+	@echo "Installing what Tocsin runs on …"
+	@$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "Installing what the checks need …"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
