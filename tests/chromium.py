@@ -36,9 +36,9 @@ def main() -> None:
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
         print("Installing Chromium for the browser walks …", flush=True)
-        quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdin": subprocess.DEVNULL}
+        silent = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, **quiet)
+            subprocess.run(command, check=False, env=silent, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     if not chromium_path():
         sys.exit(
             "The browser walks need Chromium or Chrome, and none was found.\n"

