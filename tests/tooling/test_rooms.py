@@ -1,0 +1,81 @@
+"""Files stay short, say what they are for, and carry a name from the trade; the tools check who imports whom."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MOST_LINES = 400
+EMPTY_WORDS = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "manager",
+    "managers",
+    "service",
+    "services",
+    "base",
+    "common",
+    "misc",
+}
+MADE = {Path("pwa/src/types.ts")}
+
+
+def sources(*folders: str) -> list[Path]:
+    """Every source of ours below these folders, relative to the root; built and generated ones left out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *folders],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    found = [Path(name) for name in listed.split("\0") if Path(name).suffix in {".py", ".ts", ".svelte"}]
+    return sorted(path for path in found if path not in MADE and (ROOT / path).is_file())
+
+
+def lines(path: Path) -> list[str]:
+    return (ROOT / path).read_text(encoding="utf-8").splitlines()
+
+
+def test_finds_the_sources() -> None:
+    assert Path("server/db.py") in sources("server")
+    assert sources("pwa/src")
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    long = {str(path): len(lines(path)) for path in sources("server", "pwa/src") if len(lines(path)) > MOST_LINES}
+    assert long == {}
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    empty = [
+        str(path)
+        for path in sources("server", "pwa/src", "tests", "bench")
+        if any(EMPTY_WORDS & set(re.split(r"[^a-z]+", part.lower())) for part in path.with_suffix("").parts)
+    ]
+    assert empty == []
+
+
+def test_every_file_opens_with_what_it_is_for() -> None:
+    opens = {".py": ('"""', "#!"), ".ts": ("/**", "//"), ".svelte": ("<!--",)}
+    silent = [
+        str(path)
+        for path in sources("server", "tests", "bench", "pwa/src")
+        if lines(path) and not lines(path)[0].startswith(opens[path.suffix])
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("room", ["server"])
+def test_no_import_hides_from_the_checks(room: str) -> None:
+    """An import for type checkers alone, or one made by name at run time, would slip past the direction of imports."""
+    hiding = []
+    for path in sources(room):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Name) and node.id in {"TYPE_CHECKING", "__import__"}:
+                hiding.append(f"{path}:{node.lineno}")
+            if isinstance(node, ast.Attribute) and node.attr in {"TYPE_CHECKING", "import_module"}:
+                hiding.append(f"{path}:{node.lineno}")
+    assert hiding == []
