@@ -1,0 +1,159 @@
+/** Sends the queue: batch after batch under one lock, each item leaving only by its own result, with back-off for everything else. */
+
+import { call, Offline, Refused } from './api';
+import { announce, type Connection } from './changes';
+import { skew } from './clock';
+import { setting, type Entry, type Store } from './db';
+import { erase } from './erase';
+import { exclusive } from './locks';
+import { choose, itemOf, MAX_ITEMS, offerAgain, setAside, settle, waiting } from './queue';
+import type { BatchAnswer, Id } from './types';
+
+/** What stopped the sender. `retryAt` is phone time in ms, null when only a person or another trigger can help. */
+export interface Outcome {
+  state: 'done' | 'again' | 'offline' | 'busy' | 'signed_out' | 'wrong_person' | 'update_needed' | 'wiped' | 'failed';
+  retryAt: number | null;
+}
+
+const BASE_MS = 1_000;
+const CAP_MS = 60_000;
+const ITEM_RETRY_MS = 5_000;
+let failures = 0;
+/** Until then the server asked not to be asked, or only a timer may try. */
+let quietUntil = 0;
+let asked = false;
+
+/**
+ * Sends everything that is due. `eager` (a tap, coming online, the app made visible) tries at once after a lost
+ * connection; a wait that the server itself asked for is always kept.
+ */
+export function flush(store: Store, eager = true): Promise<Outcome> {
+  if (quietUntil > Date.now() && (asked || !eager)) {
+    return Promise.resolve({ state: asked ? 'busy' : 'offline', retryAt: quietUntil });
+  }
+  return exclusive(`tocsin-flush-${store.person}`, () => drain(store));
+}
+
+/** Forgets the back-off: after signing in, or when the network came back. */
+export function forgetBackOff(): void {
+  failures = quietUntil = 0;
+  asked = false;
+}
+
+async function drain(store: Store): Promise<Outcome> {
+  let maxItems = MAX_ITEMS;
+  for (;;) {
+    const { batch, oversized, next } = choose(await waiting(store), Date.now(), maxItems);
+    await setAside(store, oversized, 'too_large', '');
+    if (batch.length === 0) return { state: 'done', retryAt: next };
+    try {
+      const left = await sendBatch(store, batch);
+      heard({ sessionExpired: false, wrongPerson: false, updateNeeded: false });
+      if (left === 0) return { state: 'done', retryAt: Date.now() + ITEM_RETRY_MS };
+      maxItems = MAX_ITEMS;
+    } catch (error) {
+      if (error instanceof Refused && divides(error)) {
+        if (batch.length === 1) await setAside(store, batch, error.code, error.detail || error.title);
+        maxItems = Math.max(1, Math.floor(batch.length / 2));
+        continue;
+      }
+      if (error instanceof Refused && error.code === 'epoch_changed' && (await newEpoch(store, error))) continue;
+      return await stopped(store, error);
+    }
+  }
+}
+
+async function sendBatch(store: Store, batch: Entry[]): Promise<number> {
+  const [device, epoch] = await Promise.all([setting<Id>('device'), store.meta<string>('epoch')]);
+  const answer = await call<BatchAnswer>('POST', '/batch', {
+    body: { device, person: store.person, epoch: epoch ?? '', items: batch.map(itemOf) },
+  });
+  if (!Array.isArray(answer?.results)) throw new Offline('an answer without results');
+  const ours = answer.results.filter((result) => batch.some((entry) => entry.id === result.id));
+  return await settle(store, batch, ours, Date.now() + jittered(ITEM_RETRY_MS));
+}
+
+/** Refused as a whole for what stands in it: halved until the one item at fault is alone. */
+function divides(error: Refused): boolean {
+  return error.status === 413 || error.status === 400 || error.status === 422;
+}
+
+/** After the server's word that the epoch is another: learns it and offers again. False when it could not be learnt. */
+export async function newEpoch(store: Store, refusal: Refused): Promise<boolean> {
+  const told = refusal.problem['epoch'];
+  if (typeof told === 'string' && told !== '') return await changeEpoch(store, told);
+  const me = await call<{ epoch: string }>('GET', '/me').catch(() => null);
+  return me !== null && (await changeEpoch(store, me.epoch));
+}
+
+/** Notes the server's epoch; what was acknowledged under another one is offered again. True when it had changed. */
+export async function changeEpoch(store: Store, epoch: string): Promise<boolean> {
+  const known = await store.meta<string>('epoch');
+  if (known === epoch) return false;
+  if (known === undefined) {
+    await store.setMeta('epoch', epoch);
+    return false;
+  }
+  await offerAgain(store, epoch);
+  return true;
+}
+
+/** Turns a failed exchange into what happens next; shared by sending and pulling. */
+export async function stopped(store: Store, error: unknown): Promise<Outcome> {
+  if (error instanceof Refused) {
+    if (error.status === 401) {
+      heard({ sessionExpired: true });
+      return { state: 'signed_out', retryAt: null };
+    }
+    if (error.status === 403 && error.code === 'device_revoked' && error.problem['wipe'] === true) {
+      await erase(store, 'wiped');
+      return { state: 'wiped', retryAt: null };
+    }
+    if (error.code === 'wrong_person') {
+      heard({ wrongPerson: true });
+      return { state: 'wrong_person', retryAt: null };
+    }
+    if (error.status === 426) {
+      heard({ updateNeeded: true });
+      return { state: 'update_needed', retryAt: null };
+    }
+    const state = error.status >= 500 ? 'failed' : 'busy';
+    asked = true;
+    const retryAt = backOff(error.retryAfter);
+    announce({
+      person: null,
+      connection: error.status >= 500 ? { serverSilent: failures > 1, online: false } : contact(),
+    });
+    return { state, retryAt };
+  }
+  if (error instanceof Offline) {
+    asked = false;
+    const retryAt = backOff(null);
+    const network = typeof navigator === 'undefined' || navigator.onLine !== false;
+    announce({ person: null, connection: { online: false, serverSilent: network && failures > 1 } });
+    return { state: 'offline', retryAt };
+  }
+  throw error;
+}
+
+/** The server answered: ends the back-off and tells every page. */
+export function heard(more: Partial<Connection> = {}): void {
+  forgetBackOff();
+  announce({ person: null, connection: { ...contact(), ...more } });
+}
+
+function contact(): Partial<Connection> {
+  return { online: true, serverSilent: false, lastContact: Date.now(), skew: skew() };
+}
+
+function backOff(retryAfter: number | null): number {
+  const grown = Math.min(CAP_MS, BASE_MS * 2 ** failures);
+  failures += 1;
+  quietUntil = Date.now() + Math.max(jittered(grown), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
+  return quietUntil;
+}
+
+/** Between half of it and all of it, so that five hundred phones do not come back in one second. */
+function jittered(ms: number): number {
+  return ms / 2 + Math.random() * (ms / 2);
+}

@@ -1,0 +1,95 @@
+/** What people made on this phone: writing it down, what still waits, what was refused, and the three marks. */
+
+import { derived, readable, type Readable } from 'svelte/store';
+import { store, type Effect, type Entry, type SentEntry, type Store, type TrayEntry } from './db';
+import { docs, onChange, outbox, QUEUE, ready, sent, tray } from './memory';
+import { discard, put, retry, type Fact } from './queue';
+import { sync } from './sync';
+import type { Id } from './types';
+
+export type { Effect, Entry, Fact, SentEntry, TrayEntry };
+/** Saved on this phone · received by command · seen by command · refused (in the tray, with its reason). */
+export type ThreeMarks = 'saved' | 'received' | 'seen' | 'refused';
+
+/** Writes a fact down and has it sent as soon as possible; returns the fact's id once the disk has it. */
+export async function record(fact: Fact): Promise<Id> {
+  const entry = await put(signedIn(), fact);
+  void sync();
+  return entry.id;
+}
+
+/** What is still only on this phone, in the order it will go. */
+export function pending(): Readable<Entry[]> {
+  return queueView(() => [...outbox.values()].sort((a, b) => a.priority - b.priority || a.seq - b.seq));
+}
+
+/** What the server (or this phone) refused, newest first. */
+export function refused(): Readable<TrayEntry[]> {
+  return queueView(() => [...tray.values()].sort((a, b) => b.at.localeCompare(a.at)));
+}
+
+/** What the server acknowledged in the last 14 days, newest first. */
+export function acknowledged(): Readable<SentEntry[]> {
+  return queueView(() => [...sent.values()].sort((a, b) => b.sent_at - a.sent_at));
+}
+
+/** The mark of a fact by its id. What this phone knows nothing about came from the server, so it was received. */
+export function markOf(id: Id): ThreeMarks {
+  if (tray.has(id)) return 'refused';
+  if (outbox.has(id)) return 'saved';
+  if (docs('report').get(id)?.['seen_at']) return 'seen';
+  const answered = /\/alerts\/([^/]+)\/answers\//.exec(sent.get(id)?.path ?? '')?.[1];
+  if (answered) {
+    const me = store()?.person;
+    for (const recipient of docs('recipient').values()) {
+      if (recipient['alert'] === answered && recipient['person'] === me && recipient['answer_seen_at']) return 'seen';
+    }
+  }
+  return 'received';
+}
+
+/** `markOf`, watched. */
+export function markStore(id: Id): Readable<ThreeMarks> {
+  const changed = readable(0, (set) => {
+    let count = 0;
+    return onChange(['report', 'recipient', QUEUE], () => set(++count));
+  });
+  return derived(changed, () => markOf(id), markOf(id));
+}
+
+/** Sends a refused entry again, as it was or with a mended body. */
+export async function sendAgain(id: Id, body?: Record<string, unknown>): Promise<Id | undefined> {
+  const entry = await retry(signedIn(), id, body);
+  if (entry) void sync();
+  return entry?.id;
+}
+
+/** Throws a refused entry away; the screen asks first. */
+export function throwAway(id: Id): Promise<void> {
+  return discard(signedIn(), id);
+}
+
+/** Everything of this person that the server does not have, as a JSON file's text. */
+export async function exported(): Promise<string> {
+  await ready();
+  const waitingNow = [...outbox.values()].sort((a, b) => a.seq - b.seq);
+  return JSON.stringify({ person: store()?.person, waiting: waitingNow, refused: [...tray.values()] }, null, 2);
+}
+
+/** Nobody is signed in on this phone, so there is nobody to write a fact for. */
+export class NobodySignedIn extends Error {
+  override name = 'NobodySignedIn';
+}
+
+function signedIn(): Store {
+  const mine = store();
+  if (!mine) throw new NobodySignedIn('nobody is signed in');
+  return mine;
+}
+
+function queueView<T>(take: () => T): Readable<T> {
+  return readable(take(), (set) => {
+    set(take());
+    return onChange([QUEUE], () => set(take()));
+  });
+}

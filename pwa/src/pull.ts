@@ -1,0 +1,119 @@
+/** Catches up with the change feed: pages of rows per space into the store, one transaction a page. */
+
+import { call, Refused } from './api';
+import { announce, type Change } from './changes';
+import { type Entry, type Store, type StoredRow, type TrayEntry } from './db';
+import { changeEpoch, heard, newEpoch, stopped, type Outcome } from './flush';
+import { exclusive } from './locks';
+import { inTray, markSettled, moveToTray, names } from './queue';
+import type { ChangesAnswer, Id } from './types';
+
+const PAGE = 500;
+const MAX_PAGES = 2_000;
+const SCHEMA = 1;
+
+/** Pulls until every space is current. */
+export function pull(store: Store): Promise<Outcome> {
+  return exclusive(`tocsin-pull-${store.person}`, () => pullAll(store));
+}
+
+async function pullAll(store: Store): Promise<Outcome> {
+  const began = Date.now();
+  try {
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = await ask(store);
+      heard({ sessionExpired: false });
+      if (await changeEpoch(store, answer.epoch)) return { state: 'again', retryAt: null };
+      await take(store, answer);
+      if (!answer.spaces.some((space) => space.more)) {
+        await markSettled(store, began);
+        return { state: 'done', retryAt: null };
+      }
+    }
+    return { state: 'failed', retryAt: null };
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'epoch_changed' && (await newEpoch(store, error))) {
+      return { state: 'again', retryAt: null };
+    }
+    return await stopped(store, error);
+  }
+}
+
+async function ask(store: Store): Promise<ChangesAnswer> {
+  const [epoch, cursors] = await store.read(['meta', 'cursors'], (tx) =>
+    Promise.all([tx.objectStore('meta').get('epoch'), tx.objectStore('cursors').getAll()]),
+  );
+  return await call<ChangesAnswer>('POST', '/changes', {
+    body: {
+      epoch: epoch ?? '',
+      schema: SCHEMA,
+      cursors: Object.fromEntries(cursors.map(({ space, version }) => [space, version])),
+      limit: PAGE,
+    },
+  });
+}
+
+/** Writes one page: rows, cursors, spaces lost. */
+export async function take(store: Store, answer: ChangesAnswer): Promise<void> {
+  const rows: NonNullable<Change['rows']> = { put: [], gone: [], spacesGone: [] };
+  let aside: TrayEntry[] = [];
+  await store.write(['rows', 'cursors', 'outbox', 'tray'], async (tx) => {
+    rows.put = [];
+    rows.gone = [];
+    rows.spacesGone = [];
+    aside = [];
+    const table = tx.objectStore('rows');
+    for (const space of answer.drop) aside.push(...(await strand(space)));
+    for (const space of [...answer.drop, ...answer.spaces.filter((one) => one.reset).map((one) => one.id)]) {
+      for (const key of await table.index('space').getAllKeys(space)) await table.delete(key);
+      await tx.objectStore('cursors').delete(space);
+      rows.spacesGone.push(space);
+    }
+    const writes: Promise<unknown>[] = [];
+    for (const space of answer.spaces) {
+      for (const row of space.rows) {
+        if (row.op === 'put' && row.doc) {
+          const stored: StoredRow = { space: space.id, type: row.type, id: row.id, version: row.version, doc: row.doc };
+          rows.put.push(stored);
+          writes.push(table.put(stored));
+        } else {
+          rows.gone.push([space.id, row.type, row.id]);
+          writes.push(table.delete([space.id, row.type, row.id]));
+        }
+      }
+      writes.push(tx.objectStore('cursors').put({ space: space.id, version: space.to }));
+    }
+    await Promise.all(writes);
+    aside = unique(aside);
+    await moveToTray(tx, aside);
+
+    /** Entries about what stands in the lost space and nowhere else on this phone. */
+    async function strand(space: string): Promise<TrayEntry[]> {
+      const waiting = await tx.objectStore('outbox').getAll();
+      if (waiting.length === 0) return [];
+      const lost = await ownIds(space);
+      return waiting
+        .filter((entry) => [...lost].some((id) => names(entry, id)))
+        .map((entry) => inTray(entry, 'space_dropped', '', []));
+    }
+
+    async function ownIds(space: string): Promise<Set<Id>> {
+      const lost = new Set<Id>();
+      const kept = new Set<Id>();
+      for (const [where, , id] of await table.getAllKeys()) {
+        if (where === space) lost.add(id);
+        else if (!answer.drop.includes(where)) kept.add(id);
+      }
+      for (const id of kept) lost.delete(id);
+      return lost;
+    }
+  });
+  if (rows.put.length || rows.gone.length || rows.spacesGone.length) announce({ person: store.person, rows });
+  if (aside.length) {
+    announce({ person: store.person, queue: { tray: aside, outboxGone: aside.map((entry) => entry.id) } });
+  }
+}
+
+function unique<T extends Entry>(entries: T[]): T[] {
+  return [...new Map(entries.map((entry) => [entry.id, entry])).values()];
+}

@@ -1,0 +1,272 @@
+/** The queue in the phone's store: facts go in by one strict transaction and leave only by the server's word about their own id. */
+
+import { announce } from './changes';
+import { stamp } from './clock';
+import { type Effect, type Entry, type SentEntry, type Store, type TrayEntry, type WriteTx } from './db';
+import { newId } from './ids';
+import type { BatchItem, BatchResult, Id } from './types';
+
+export const API = '/api/v1';
+export const MAX_ITEMS = 50;
+/** 256 KiB less room for the envelope. */
+export const MAX_BYTES = 256 * 1024 - 2048;
+const KEPT_MS = 14 * 24 * 3600 * 1000;
+
+export interface Fact {
+  /** Made here when left out. */
+  id?: Id;
+  /** As in the API, `/api/v1` may be left out; `{id}` stands for the fact's own id. */
+  path: string;
+  body: Record<string, unknown>;
+  /** What the screen shows until the server's row is here; `{id}` as an id stands for the fact's own. */
+  optimistic?: Effect | Effect[];
+  /** Photos kept on this phone that this fact names; they follow once the fact is accepted. */
+  photos?: Id[];
+  /** A draft that this fact makes needless. */
+  draft?: string;
+}
+
+/** Writes a fact down; when this returns, the disk has it. */
+export async function put(store: Store, fact: Fact): Promise<Entry> {
+  const id = fact.id ?? newId();
+  const path = (fact.path.startsWith(API) ? fact.path : API + fact.path).replaceAll('{id}', id);
+  const effects =
+    fact.optimistic === undefined ? [] : Array.isArray(fact.optimistic) ? fact.optimistic : [fact.optimistic];
+  const occurred = (fact.body['occurred_at'] as string | undefined) ?? stamp();
+  const entry: Entry = {
+    id,
+    seq: 0,
+    priority: /^\/api\/v1\/alerts\/[^/]+\/(answers|receipts)\//.test(path) ? 0 : 1,
+    path,
+    body: { ...fact.body, occurred_at: occurred },
+    effects: effects.map((effect) => {
+      const own = effect.id === '{id}' ? id : effect.id;
+      return { ...effect, id: own, doc: { ...effect.doc, id: own } };
+    }),
+    photos: fact.photos ?? [],
+    made_at: occurred,
+    attempts: 0,
+    not_before: 0,
+  };
+  const stores = ['outbox', 'meta', 'blobs', 'drafts'] as const;
+  await store.write(
+    [...stores],
+    async (tx) => {
+      entry.seq = await nextSeq(tx);
+      await tx.objectStore('outbox').put(entry);
+      for (const photo of entry.photos) {
+        const kept = await tx.objectStore('blobs').get(photo);
+        if (kept) await tx.objectStore('blobs').put({ ...kept, fact: id });
+      }
+      if (fact.draft !== undefined) await tx.objectStore('drafts').delete(fact.draft);
+    },
+    true,
+  );
+  announce({ person: store.person, queue: { outbox: [entry] } });
+  return entry;
+}
+
+/** Everything waiting, in the order it goes: answers and receipts first, then by sequence. */
+export function waiting(store: Store): Promise<Entry[]> {
+  return store.read(['outbox'], (tx) => tx.objectStore('outbox').index('order').getAll());
+}
+
+/**
+ * The next batch: due entries in order, at most `maxItems` and `MAX_BYTES`; an entry that names the id of one that must
+ * wait, waits too. `oversized` are entries that fit in no batch.
+ */
+export function choose(
+  entries: Entry[],
+  now: number,
+  maxItems: number = MAX_ITEMS,
+): { batch: Entry[]; oversized: Entry[]; next: number | null } {
+  const batch: Entry[] = [];
+  const oversized: Entry[] = [];
+  const late: Id[] = [];
+  let bytes = 0;
+  let next: number | null = null;
+  for (const entry of entries) {
+    if (entry.not_before > now) {
+      next = Math.min(next ?? Number.POSITIVE_INFINITY, entry.not_before);
+      late.push(entry.id);
+      continue;
+    }
+    if (late.some((id) => names(entry, id))) {
+      late.push(entry.id);
+      continue;
+    }
+    const size = bytesOf(entry);
+    if (size > MAX_BYTES) {
+      oversized.push(entry);
+      continue;
+    }
+    if (batch.length >= maxItems || bytes + size > MAX_BYTES) break;
+    bytes += size;
+    batch.push(entry);
+  }
+  return { batch, oversized, next };
+}
+
+export function itemOf(entry: Entry): BatchItem {
+  return { id: entry.id, seq: entry.seq, method: 'PUT', path: entry.path, body: entry.body };
+}
+
+/** Carries out the server's word on a batch in one transaction. Returns how many entries left the queue. */
+export async function settle(store: Store, batch: Entry[], results: BatchResult[], retryAt: number): Promise<number> {
+  const asked = new Map(batch.map((entry) => [entry.id, entry]));
+  const postponed = results.filter((result) => result.status === 'retry_later').map((result) => result.id);
+  const done: SentEntry[] = [];
+  const refused: TrayEntry[] = [];
+  const later: Entry[] = [];
+  await store.write(
+    ['outbox', 'sent', 'tray'],
+    async (tx) => {
+      done.length = refused.length = later.length = 0;
+      for (const result of results) {
+        const entry = asked.get(result.id) && (await tx.objectStore('outbox').get(result.id));
+        if (!entry) continue;
+        const waits =
+          result.status === 'retry_later' ||
+          (result.status === 'refused' && postponed.some((id) => id !== entry.id && names(entry, id)));
+        if (waits) {
+          later.push({ ...entry, attempts: entry.attempts + 1, not_before: retryAt });
+        } else if (result.status === 'refused') {
+          refused.push(inTray(entry, result.code ?? `http_${result.http}`, result.message ?? '', result.errors ?? []));
+        } else {
+          done.push({ ...entry, status: result.status, sent_at: Date.now(), settled: 0 });
+        }
+      }
+      for (const entry of later) await tx.objectStore('outbox').put(entry);
+      for (const entry of [...done, ...refused]) await tx.objectStore('outbox').delete(entry.id);
+      for (const entry of done) await tx.objectStore('sent').put(entry);
+      for (const entry of refused) await tx.objectStore('tray').put(entry);
+    },
+    true,
+  );
+  const gone = [...done, ...refused].map((entry) => entry.id);
+  announce({ person: store.person, queue: { outbox: later, sent: done, tray: refused, outboxGone: gone } });
+  return gone.length;
+}
+
+/** Moves entries to the tray with a reason of the phone's own. */
+export async function setAside(store: Store, entries: Entry[], code: string, message: string): Promise<void> {
+  if (entries.length === 0) return;
+  const refused = entries.map((entry) => inTray(entry, code, message, []));
+  await store.write(['outbox', 'tray'], (tx) => moveToTray(tx, refused), true);
+  announce({ person: store.person, queue: { tray: refused, outboxGone: refused.map((entry) => entry.id) } });
+}
+
+export function inTray(entry: Entry, code: string, message: string, errors: TrayEntry['errors']): TrayEntry {
+  return { ...entry, code, message, errors, at: stamp() };
+}
+
+export async function moveToTray(tx: WriteTx, refused: TrayEntry[]): Promise<void> {
+  for (const entry of refused) {
+    await tx.objectStore('outbox').delete(entry.id);
+    await tx.objectStore('tray').put(entry);
+  }
+}
+
+/**
+ * Tries a refused entry again, optionally with another body. It keeps its id, so that facts which name it still fit;
+ * only when that id belongs to another fact it gets a new one.
+ */
+export async function retry(store: Store, id: Id, body?: Record<string, unknown>): Promise<Entry | undefined> {
+  const entry = await store.write(
+    ['outbox', 'tray', 'meta', 'blobs'],
+    async (tx) => {
+      const old = await tx.objectStore('tray').get(id);
+      if (!old) return undefined;
+      const again = renamed(plain(old), old.code === 'id_reused' ? newId() : id);
+      again.seq = await nextSeq(tx);
+      again.body = { ...(body ?? old.body), occurred_at: old.body['occurred_at'] };
+      again.attempts = again.not_before = 0;
+      await tx.objectStore('tray').delete(id);
+      await tx.objectStore('outbox').put(again);
+      for (const photo of again.photos) {
+        const kept = await tx.objectStore('blobs').get(photo);
+        if (kept) await tx.objectStore('blobs').put({ ...kept, fact: again.id });
+      }
+      return again;
+    },
+    true,
+  );
+  if (entry) announce({ person: store.person, queue: { outbox: [entry], trayGone: [id] } });
+  return entry;
+}
+
+/** Throws a refused entry away for good. */
+export async function discard(store: Store, id: Id): Promise<void> {
+  await store.write(['tray'], (tx) => tx.objectStore('tray').delete(id), true);
+  announce({ person: store.person, queue: { trayGone: [id] } });
+}
+
+/** The server was restored from a backup: what it acknowledged in the last 14 days is offered again, cursors start over. */
+export async function offerAgain(store: Store, epoch: string): Promise<number> {
+  const again: Entry[] = [];
+  await store.write(
+    ['outbox', 'sent', 'cursors', 'meta'],
+    async (tx) => {
+      again.length = 0;
+      const since = IDBKeyRange.lowerBound(Date.now() - KEPT_MS);
+      for (const entry of await tx.objectStore('sent').index('sent_at').getAll(since)) {
+        again.push({ ...plain(entry), attempts: 0, not_before: 0 });
+        await tx.objectStore('sent').delete(entry.id);
+      }
+      for (const entry of again) await tx.objectStore('outbox').put(entry);
+      await tx.objectStore('cursors').clear();
+      await tx.objectStore('meta').put(epoch, 'epoch');
+    },
+    true,
+  );
+  announce({ person: store.person, queue: { outbox: again, sentGone: again.map((entry) => entry.id) } });
+  return again.length;
+}
+
+/** After a complete pull that began at `began`: the server's rows now show what was acknowledged before it. */
+export async function markSettled(store: Store, began: number): Promise<void> {
+  const now: SentEntry[] = [];
+  const old: Id[] = [];
+  await store.write(['sent'], async (tx) => {
+    now.length = old.length = 0;
+    const forget = Date.now() - KEPT_MS;
+    for (const entry of await tx.objectStore('sent').getAll()) {
+      if (entry.sent_at < forget) {
+        old.push(entry.id);
+        await tx.objectStore('sent').delete(entry.id);
+      } else if (!entry.settled && entry.sent_at < began) {
+        now.push({ ...entry, settled: 1 });
+        await tx.objectStore('sent').put({ ...entry, settled: 1 });
+      }
+    }
+  });
+  if (now.length || old.length) announce({ person: store.person, queue: { sent: now, sentGone: old } });
+}
+
+/** Whether an entry speaks of this id, in its URL or its body. */
+export function names(entry: Entry, id: Id): boolean {
+  return entry.path.includes(id) || JSON.stringify(entry.body).includes(id);
+}
+
+function renamed(entry: Entry, id: Id): Entry {
+  const effects = entry.effects.map((effect) =>
+    effect.id === entry.id ? { ...effect, id, doc: { ...effect.doc, id } } : effect,
+  );
+  return { ...entry, id, path: entry.path.replace(entry.id, id), effects };
+}
+
+async function nextSeq(tx: WriteTx): Promise<number> {
+  const meta = tx.objectStore('meta');
+  const seq = ((await meta.get('seq')) as number | undefined) ?? 0;
+  await meta.put(seq + 1, 'seq');
+  return seq + 1;
+}
+
+function plain({ id, seq, priority, path, body, effects, photos, made_at, attempts, not_before }: Entry): Entry {
+  return { id, seq, priority, path, body, effects, photos, made_at, attempts, not_before };
+}
+
+const encoder = new TextEncoder();
+function bytesOf(entry: Entry): number {
+  return encoder.encode(JSON.stringify(itemOf(entry))).length + 1;
+}

@@ -1,0 +1,211 @@
+/** Who is signed in on this phone: known from the store at a cold offline start, confirmed by the server when it answers. */
+
+import { readonly, writable, type Readable } from 'svelte/store';
+import { call, Offline, Refused, speak } from './api';
+import { announce, hear } from './changes';
+import { setSetting, setting, store, Store, useStore } from './db';
+import { erase } from './erase';
+import { changeEpoch, flush, forgetBackOff, heard } from './flush';
+import { restore } from './clock';
+import { newId } from './ids';
+import { load } from './memory';
+import { exported } from './outbox';
+import { checkSubscription, unsubscribe } from './push';
+import type { Id, Me } from './types';
+
+const who = writable<Me | null>(null);
+/** The person signed in, null when nobody is; undefined is never shown because `startSession` comes before the first screen. */
+export const me: Readable<Me | null> = readonly(who);
+let known: Me | null = null;
+
+/** Opens the store of the person last signed in and shows them at once; asks the server only afterwards. */
+export async function startSession(): Promise<Me | null> {
+  restore((await setting<number>('skew')) ?? 0);
+  const person = await setting<Id | null>('person');
+  if (person) await become(person);
+  hear((change) => {
+    if (change.connection?.skew !== undefined) void setSetting('skew', change.connection.skew);
+    if (change.session === 'in' && change.person !== store()?.person) void become(change.person);
+    if ((change.session === 'out' || change.session === 'wiped') && change.person === known?.person.id)
+      void become(null);
+  });
+  return known;
+}
+
+/** Asks the server who is signed in, so that rights, spaces and the push key are current. */
+export async function confirmSession(): Promise<void> {
+  if (await setting<boolean>('leaving')) {
+    // Signed out without a network: the server hears of it before anything else is asked.
+    await endOnServer();
+    return;
+  }
+  const mine = store();
+  if (!mine) return;
+  try {
+    const answer = await call<Me>('GET', '/me');
+    if (answer.person.id !== mine.person) {
+      heard({ wrongPerson: true });
+      return;
+    }
+    await keep(mine, answer);
+    heard({ sessionExpired: false, wrongPerson: false });
+    await checkSubscription(answer);
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) heard({ sessionExpired: true });
+    else if (!(error instanceof Refused || error instanceof Offline)) throw error;
+  }
+}
+
+/** Signs in by user name and password. Raises `Offline`, or `Refused` (`credentials_wrong`, `throttled` with `retryAfter`). */
+export async function signIn(username: string, password: string): Promise<Me> {
+  return await arrive(await call<Me>('POST', '/sessions', { body: { username, password, device: await device() } }));
+}
+
+/** Signs in by a one-time token from a QR code or link. Raises `Offline`, or `Refused` (`enrolment_used`). */
+export async function enrol(token: string): Promise<Me> {
+  return await arrive(await call<Me>('POST', '/sessions/enrolments', { body: { token, device: await device() } }));
+}
+
+export interface LeftBehind {
+  /** Facts the server does not have: waiting and refused ones. */
+  entries: number;
+  photos: number;
+}
+
+/**
+ * Signs out. Without `pending` it first tries to send what waits, and if something remains it changes nothing and says
+ * how much: the person then chooses `send` (try again), `export` (the text of a file comes back) or `discard`.
+ */
+export async function signOut(
+  pending: 'send' | 'export' | 'discard' = 'send',
+): Promise<{ done: boolean; left: LeftBehind; file: string | null }> {
+  const mine = store();
+  if (!mine) return { done: true, left: { entries: 0, photos: 0 }, file: null };
+  if (pending === 'send') await flush(mine);
+  const left = await leftBehind(mine);
+  if (pending === 'send' && (left.entries > 0 || left.photos > 0)) return { done: false, left, file: null };
+  const file = pending === 'export' ? await exported() : null;
+  await setSetting('leaving', true);
+  await unsubscribe(known?.device.id ?? null).catch(() => undefined);
+  await endOnServer();
+  await erase(mine, 'out');
+  return { done: true, left, file };
+}
+
+/** Changes the language or theme that follows a person from phone to phone. */
+export async function savePreferences(part: { locale?: 'zh' | 'en'; theme?: string }): Promise<void> {
+  await call('PUT', '/me/preferences', { body: part });
+  if (part.locale && known && store()) {
+    await keep(store()!, { ...known, person: { ...known.person, locale: part.locale } });
+  }
+}
+
+export async function changePassword(current: string, wanted: string): Promise<void> {
+  await call('POST', '/me/password', { body: { current, new: wanted } });
+}
+
+/** A one-time enrolment for a person, with its QR picture as SVG text. */
+export async function makeEnrolment(
+  person: Id,
+): Promise<{ token: string; url: string; expires_at: string; svg: string }> {
+  return await call('POST', `/people/${person}/enrolments`, { body: {} });
+}
+
+async function arrive(answer: Me): Promise<Me> {
+  const before = store();
+  await setSetting('leaving', false);
+  await setSetting('person', answer.person.id);
+  const mine = new Store(answer.person.id);
+  await changeEpoch(mine, answer.epoch);
+  await mine.setMeta('me', answer);
+  mine.close();
+  if (before && before.person !== answer.person.id) await leaveBehind(before);
+  await become(answer.person.id);
+  forgetBackOff();
+  heard({ sessionExpired: false, wrongPerson: false });
+  announce({ person: answer.person.id, session: 'in' });
+  void checkSubscription(answer).catch(() => undefined);
+  return answer;
+}
+
+/** Another person signs in on this phone: what the first one has not sent stays locked away for them, all else goes. */
+async function leaveBehind(before: Store): Promise<void> {
+  const { entries, photos } = await leftBehind(before);
+  const drafts = await before.read(['drafts'], (tx) => tx.objectStore('drafts').count());
+  if (entries + photos + drafts === 0) await before.destroy();
+  else {
+    await before.write(['rows', 'cursors'], async (tx) => {
+      await tx.objectStore('rows').clear();
+      await tx.objectStore('cursors').clear();
+    });
+    before.close();
+  }
+}
+
+async function leftBehind(mine: Store): Promise<LeftBehind> {
+  return await mine.read(['outbox', 'tray', 'blobs'], async (tx) => {
+    const entries = (await tx.objectStore('outbox').count()) + (await tx.objectStore('tray').count());
+    const blobs = await tx.objectStore('blobs').getAll();
+    return { entries, photos: blobs.filter((blob) => blob.state === 'waiting' && blob.fact !== null).length };
+  });
+}
+
+async function endOnServer(): Promise<void> {
+  try {
+    await call('DELETE', '/sessions/current');
+    await setSetting('leaving', false);
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) await setSetting('leaving', false);
+    else if (!(error instanceof Offline || error instanceof Refused)) throw error;
+  }
+}
+
+async function become(person: Id | null): Promise<void> {
+  const mine = useStore(person);
+  await load();
+  show((await mine?.meta<Me>('me')) ?? null);
+}
+
+async function keep(mine: Store, answer: Me): Promise<void> {
+  await mine.setMeta('me', answer);
+  if (store() === mine) show(answer);
+}
+
+function show(next: Me | null): void {
+  known = next;
+  if (next) speak(next.person.locale);
+  who.set(next);
+}
+
+/** This browser's own device: its id is made once and outlives the people who use it. */
+async function device(): Promise<{ id: Id; name: string }> {
+  let id = await setting<Id>('device');
+  if (!id) {
+    id = newId();
+    await setSetting('device', id);
+  }
+  return { id, name: deviceName(navigator.userAgent) };
+}
+
+/** A name a person recognises in the list of devices: "Android · Chrome". */
+export function deviceName(agent: string): string {
+  const find = (list: [RegExp, string][]) => list.find(([pattern]) => pattern.test(agent))?.[1];
+  const system = find([
+    [/iPhone/, 'iPhone'],
+    [/iPad/, 'iPad'],
+    [/HarmonyOS/, 'HarmonyOS'],
+    [/Android/, 'Android'],
+    [/Windows/, 'Windows'],
+    [/Mac OS X/, 'Mac'],
+    [/Linux/, 'Linux'],
+  ]);
+  const browser = find([
+    [/MicroMessenger/, 'WeChat'],
+    [/Edg/, 'Edge'],
+    [/HuaweiBrowser/, 'Huawei Browser'],
+    [/Firefox|FxiOS/, 'Firefox'],
+    [/Chrome|CriOS/, 'Chrome'],
+    [/Safari/, 'Safari'],
+  ]);
+  return [system, browser].filter(Boolean).join(' · ') || 'Browser';
+}

@@ -1,0 +1,38 @@
+/** What makes an open page sync: start, focus, being seen, the network's return, a sign-in, and a beat every 30 seconds. */
+
+import { hear } from './changes';
+import { forgetBackOff } from './flush';
+import { note } from './status';
+import { sync } from './sync';
+
+const EVERY_MS = 30_000;
+
+/** Starts them; returns how to stop them. */
+export function startTriggers(): () => void {
+  const now = () => void sync();
+  const online = () => {
+    forgetBackOff();
+    now();
+  };
+  const offline = () => note({ online: false, serverSilent: false });
+  const visible = () => {
+    if (document.visibilityState === 'visible') now();
+  };
+  const beat = setInterval(() => void sync({ eager: false }), EVERY_MS);
+  const stopHearing = hear((change) => {
+    if (change.session === 'in') online();
+  });
+  addEventListener('online', online);
+  addEventListener('offline', offline);
+  addEventListener('focus', now);
+  document.addEventListener('visibilitychange', visible);
+  now();
+  return () => {
+    clearInterval(beat);
+    stopHearing();
+    removeEventListener('online', online);
+    removeEventListener('offline', offline);
+    removeEventListener('focus', now);
+    document.removeEventListener('visibilitychange', visible);
+  };
+}

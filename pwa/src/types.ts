@@ -1,0 +1,551 @@
+/** The shapes that travel between phone and server: who I am, feed rows by type, queue items, problems. */
+
+export type Id = string;
+/** `2026-11-22T08:03:00.123Z` */
+export type Instant = string;
+export interface Words {
+  zh: string;
+  en: string;
+}
+
+export type Role = "admin" | "commander" | "leader" | "responder" | "observer";
+export type TeamRole = "leader" | "deputy" | "member" | "liaison";
+export type Colour = "blue" | "yellow" | "orange" | "red";
+
+export interface Me {
+  person: { id: Id; name: string; username: string; role: Role; locale: "zh" | "en" };
+  organisation: { id: Id; name: Words; timezone: string; demo: boolean };
+  memberships: { team: Id; kind: string; role: TeamRole }[];
+  device: { id: Id; name: string; subscribed: boolean };
+  epoch: string;
+  schema: number;
+  vapid_public_key: string;
+  spaces: string[];
+  rights: string[];
+}
+
+/** What every document that came from a fact carries besides its own fields. */
+export interface FromFact {
+  occurred_at?: Instant;
+  received_at?: Instant;
+  by?: Id | null;
+}
+
+/** Set by the phone alone: some of this document is still only on this phone. */
+export interface Folded {
+  pending?: boolean;
+}
+
+export interface Level {
+  scale: string;
+  key: string;
+  title: Words;
+  colour: Colour | null;
+}
+export interface Clause {
+  ref: string;
+  words: Words;
+}
+export interface Position {
+  lat: number;
+  lon: number;
+  accuracy?: number | null;
+}
+export interface PhotoRef {
+  id: Id;
+  sha256: string;
+  size: number;
+  mime: string;
+}
+
+export interface Organisation {
+  id: Id;
+  name: Words;
+  timezone: string;
+  demo: boolean;
+  settings: Record<string, unknown>;
+}
+export interface Person {
+  id: Id;
+  name: string;
+  role: Role;
+  active: boolean;
+  reachable: string;
+}
+export interface Team {
+  id: Id;
+  kind: string;
+  title: Words;
+}
+export interface Membership {
+  id: Id;
+  person: Id;
+  team: Id;
+  role: TeamRole;
+  rank: number;
+}
+export interface Duty {
+  id: Id;
+  person: Id;
+  team: Id;
+  kind: "on" | "off";
+  starts_at: Instant;
+  ends_at: Instant | null;
+}
+export interface Contact {
+  id: Id;
+  person: Id;
+  phone: string;
+}
+export interface Place {
+  id: Id;
+  parent: Id | null;
+  kind: "site" | "area" | "gate" | "hall" | "room" | "point";
+  title: Words;
+  lat: number | null;
+  lon: number | null;
+  plan_pin: { x: number; y: number } | null;
+  floor_plan: string | null;
+  capacity: number | null;
+  code: string;
+}
+export interface Plan {
+  id: Id;
+  key: string;
+  version: number;
+  title: Words;
+  category: string;
+  status: "draft" | "approved" | "retired";
+  teams: string[];
+  /** The approved revision as data; its inner shape belongs to the plan language. */
+  rules: Record<string, unknown>;
+}
+export interface SerialRange {
+  from: number;
+  to: number;
+  state: string;
+}
+export interface Supply {
+  id: Id;
+  title: Words;
+  unit: string;
+  place: Id | null;
+  quantity: number;
+  minimum: number;
+  serial: boolean;
+  serials: SerialRange[];
+  expires_at: Instant | null;
+}
+export type IncidentStatus =
+  | "reported"
+  | "verified"
+  | "warning"
+  | "activated"
+  | "restored"
+  | "ended"
+  | "reviewed"
+  | "dismissed";
+export interface Incident extends FromFact, Folded {
+  id: Id;
+  plan: string | null;
+  plan_version: number | null;
+  title: string;
+  status: IncidentStatus;
+  level: Level | null;
+  drill: boolean;
+  place: Id | null;
+  started_at: Instant;
+  activated_at: Instant | null;
+  restored_at: Instant | null;
+  ended_at: Instant | null;
+  teams: Id[];
+}
+export type DecisionKind =
+  | "verify"
+  | "dismiss"
+  | "activate"
+  | "decline"
+  | "level"
+  | "fallback"
+  | "evacuate"
+  | "restore"
+  | "end"
+  | "resume"
+  | "extend_limit"
+  | "pause_limit"
+  | "end_limit"
+  | "stand_down";
+export interface Decision extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  kind: DecisionKind;
+  level: Level | null;
+  reason: string | null;
+}
+export interface Limit {
+  id: Id;
+  incident: Id;
+  key: string;
+  title: Words;
+  clause: Clause | null;
+  owner_team: Id | null;
+  started_at: Instant;
+  due_at: Instant;
+  length_seconds: number;
+  status: "running" | "met" | "passed" | "cancelled" | "paused";
+  ended_at: Instant | null;
+  fired_at: Instant | null;
+  consequence: Words;
+}
+export interface Report extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  chain: "first" | "continued" | "final";
+  previous: Id | null;
+  type: string;
+  place: Id | null;
+  position: Position | null;
+  text: string | null;
+  counts: Record<string, number>;
+  fields: Record<string, string>;
+  photos: (PhotoRef & { state: "waiting" | "delivered" | "refused" })[];
+  struck: { reason: string; by: Id; at: Instant } | null;
+  seen_at?: Instant | null;
+}
+export interface Tally extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  place: Id;
+  kind: "in" | "out" | "present" | "density";
+  count: number;
+  window_seconds: number | null;
+}
+export interface Proposal extends FromFact {
+  id: Id;
+  incident: Id;
+  scale: string;
+  level: Level;
+  reason: Words;
+  clause: Clause | null;
+  status: "open" | "taken" | "set_aside";
+}
+export type RequestState =
+  | "requested"
+  | "approved"
+  | "dispatched"
+  | "in_transit"
+  | "received"
+  | "short"
+  | "returned"
+  | "declined"
+  | "cancelled";
+export interface SupplyRequest extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  supply: Id;
+  quantity: number;
+  for_team: Id;
+  to_place: Id | null;
+  note: string | null;
+  state: RequestState;
+  sent: number;
+  received: number;
+  contested: boolean;
+}
+export type MovementKind =
+  | "approved"
+  | "declined"
+  | "dispatched"
+  | "in_transit"
+  | "received"
+  | "short"
+  | "returned"
+  | "used"
+  | "void"
+  | "cancelled";
+export interface Movement extends FromFact, Folded {
+  id: Id;
+  request: Id;
+  kind: MovementKind;
+  quantity: number | null;
+  serial_from: number | null;
+  serial_to: number | null;
+  carrier: string | null;
+  note: string | null;
+  accepted: boolean;
+}
+export interface Notice extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  channel: string;
+  wording: Words;
+  eta: Instant | null;
+  kind: "notice" | "correction" | "all_clear";
+  state: "draft" | "approved" | "published";
+  approved_by: Id | null;
+}
+export interface Mode extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  tier: string;
+  to: "manual" | "normal";
+}
+export interface BackEntry extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  tier: string;
+  title: string;
+  quantity: number;
+  remaining: number;
+  due_at: Instant | null;
+}
+export interface Review extends Folded {
+  id: Id;
+  incident: Id;
+  due_at: Instant;
+  status: "draft" | "signed";
+  sections: { key: string; title: Words; text: string; filled: boolean }[];
+  outcomes: { limit: Id; result: "met" | "late" | "unmet"; by_seconds: number }[];
+  actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done?: boolean }[];
+}
+/** One line of an incident's timeline. */
+export interface Entry extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  seq: number;
+  kind: string;
+  text: Words;
+  hash: string;
+  refs?: Record<string, Id>;
+}
+/** Numbers only: how far each team's people have been told and have answered. */
+export interface Board {
+  id: Id;
+  incident: Id;
+  teams: {
+    team: Id;
+    told: number;
+    delivered: number;
+    opened: number;
+    answered: number;
+    by_answer: Record<string, number>;
+    silent: number;
+  }[];
+}
+export interface Order extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  team: Id | null;
+  title: Words;
+  text: Words;
+  critical: boolean;
+  read_back: boolean;
+  clause: Clause | null;
+  alert: Id;
+  checklist: Id | null;
+  kind: "plan" | "manual";
+  issued_at: Instant;
+}
+export interface Checklist {
+  id: Id;
+  incident: Id;
+  team: Id;
+  key: string;
+  title: Words;
+  ordered: boolean;
+  status: string;
+}
+export interface Item {
+  id: Id;
+  checklist: Id;
+  position: number;
+  kind: "tick" | "number" | "text" | "choice" | "photo" | "signature";
+  title: Words;
+  unit: string | null;
+  min: number | null;
+  max: number | null;
+  choices: { key: string; title: Words }[] | null;
+  safety_critical: boolean;
+  requires: Id[];
+  locked_until: { fact: string; words: Words } | null;
+  prohibits?: Words | null;
+  clause: Clause | null;
+}
+export interface Mark extends FromFact, Folded {
+  id: Id;
+  item: Id;
+  value: string | number;
+  unit?: string | null;
+  note: string | null;
+  reason?: string | null;
+  based_on: Id | null;
+  photo?: Id | null;
+}
+export type AnswerKind = "received" | "on_my_way" | "on_scene" | "cannot" | "need_help";
+export interface Recipient extends Folded {
+  id: Id;
+  alert: Id;
+  person: Id;
+  team: Id | null;
+  told_at: Instant | null;
+  delivered_at: Instant | null;
+  opened_at: Instant | null;
+  answered_at: Instant | null;
+  answer: AnswerKind | null;
+  eta_minutes: number | null;
+  reason: string | null;
+  channels: string[];
+  silent: boolean;
+  answer_seen_at?: Instant | null;
+}
+export interface Alert extends FromFact {
+  id: Id;
+  incident: Id;
+  order: Id | null;
+  team: Id | null;
+  title: Words;
+  body: Words;
+  level: Level | null;
+  critical: boolean;
+  read_back: boolean;
+  drill: boolean;
+  answers: AnswerKind[];
+  clause: Clause | null;
+  issued_at: Instant;
+  expires_at: Instant;
+  status: "open" | "ended";
+  place: Id | null;
+}
+export interface Device {
+  id: Id;
+  name: string;
+  subscribed: boolean;
+  last_receipt_at: Instant | null;
+  last_seen_at: Instant;
+}
+export interface Refusal {
+  id: Id;
+  path: string;
+  code: string;
+  message: string;
+  at: Instant;
+}
+
+/** The document a feed row of each type holds. */
+export interface Docs {
+  organisation: Organisation;
+  person: Person;
+  team: Team;
+  membership: Membership;
+  duty: Duty;
+  contact: Contact;
+  place: Place;
+  plan: Plan;
+  supply: Supply;
+  incident: Incident;
+  decision: Decision;
+  limit: Limit;
+  report: Report;
+  tally: Tally;
+  proposal: Proposal;
+  request: SupplyRequest;
+  movement: Movement;
+  notice: Notice;
+  mode: Mode;
+  back_entry: BackEntry;
+  review: Review;
+  entry: Entry;
+  board: Board;
+  order: Order;
+  checklist: Checklist;
+  item: Item;
+  mark: Mark;
+  recipient: Recipient;
+  alert: Alert;
+  device: Device;
+  refusal: Refusal;
+}
+export type RowType = keyof Docs;
+
+export interface Problem {
+  type?: string;
+  title: string;
+  status: number;
+  code: string;
+  detail?: string;
+  errors?: FieldError[];
+  request_id?: string;
+}
+export interface FieldError {
+  path: string;
+  code: string;
+  message: string;
+}
+
+export interface BatchItem {
+  id: Id;
+  seq: number;
+  method: "PUT";
+  path: string;
+  body: Record<string, unknown>;
+}
+export interface BatchResult {
+  id: Id;
+  status: "applied" | "duplicate" | "conflict" | "refused" | "retry_later";
+  http: number;
+  code?: string | null;
+  message?: string | null;
+  errors?: FieldError[] | null;
+  body?: unknown;
+}
+export interface BatchAnswer {
+  server_time: Instant;
+  epoch: string;
+  results: BatchResult[];
+}
+export interface FeedRow {
+  type: string;
+  id: Id;
+  version: number;
+  op: "put" | "del";
+  doc: Record<string, unknown> | null;
+}
+export interface ChangesAnswer {
+  epoch: string;
+  server_time: Instant;
+  spaces: { id: string; to: number; more: boolean; reset?: boolean; rows: FeedRow[] }[];
+  drop: string[];
+}
+
+/** What a push message carries for this product, inside or instead of a declarative notification. */
+export interface PushHead {
+  delivery: Id;
+  alert: Id;
+  recipient: Id;
+  incident: Id;
+  person: Id;
+  level: Colour | "none";
+  drill: boolean;
+  critical: boolean;
+  sent_at: Instant;
+  expires_at: Instant;
+  locale: "zh" | "en";
+  receipt_token: string;
+  answer_token: string;
+}
+export interface PushPayload {
+  web_push?: number;
+  notification?: {
+    title: string;
+    body?: string;
+    tag?: string;
+    lang?: string;
+    dir?: "ltr" | "rtl" | "auto";
+    navigate?: string;
+    silent?: boolean;
+    require_interaction?: boolean;
+    app_badge?: number;
+    actions?: { action: string; title: string; navigate?: string }[];
+  };
+  tocsin?: PushHead;
+}

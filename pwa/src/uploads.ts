@@ -1,0 +1,120 @@
+/** Sends kept photos by tus 1.0 once the fact that names them was accepted; a cut upload goes on where the server stands. */
+
+import { callForHeaders, Offline, Refused } from './api';
+import { announce } from './changes';
+import type { Store, StoredPhoto } from './db';
+import { exclusive } from './locks';
+import type { Id } from './types';
+
+const CHUNK = 256 * 1024;
+const TUS = { 'Tus-Resumable': '1.0.0' };
+const CHUNK_TIMEOUT_MS = 90_000;
+
+/** Uploads every photo whose fact the server has. Stops quietly when the connection or the session ends. */
+export function uploadWaiting(store: Store): Promise<void> {
+  return exclusive(`tocsin-upload-${store.person}`, async () => {
+    for (const id of await due(store)) {
+      try {
+        await upload(store, id);
+      } catch (error) {
+        if (error instanceof Offline) return;
+        if (!(error instanceof Refused)) throw error;
+        if (!final(error)) return;
+        await change(store, id, { state: 'refused', code: error.code });
+      }
+    }
+  });
+}
+
+async function due(store: Store): Promise<Id[]> {
+  return await store.read(['blobs', 'outbox', 'tray'], async (tx) => {
+    const photos = await tx.objectStore('blobs').getAll();
+    const held = new Set([
+      ...(await tx.objectStore('outbox').getAllKeys()),
+      ...(await tx.objectStore('tray').getAllKeys()),
+    ]);
+    return photos
+      .filter((photo) => photo.state === 'waiting' && photo.fact !== null && !held.has(photo.fact))
+      .sort((a, b) => a.made_at - b.made_at)
+      .map((photo) => photo.id);
+  });
+}
+
+async function upload(store: Store, id: Id): Promise<void> {
+  let again = 2;
+  for (;;) {
+    const photo = await store.read(['blobs'], (tx) => tx.objectStore('blobs').get(id));
+    if (!photo || photo.state !== 'waiting') return;
+    try {
+      const url = photo.url ?? (await begin(store, photo));
+      await send(store, photo, url);
+      // The picture is the server's now; the thumbnail stays for the screen.
+      await change(store, id, { state: 'delivered', bytes: new ArrayBuffer(0) });
+      return;
+    } catch (error) {
+      // Expired, or damaged on the way: begun anew, a bounded number of times.
+      const anew = error instanceof Refused && (error.status === 404 || error.status === 410 || error.status === 460);
+      if (!anew || again-- === 0) throw error;
+      await change(store, id, { url: null });
+    }
+  }
+}
+
+async function begin(store: Store, photo: StoredPhoto): Promise<string> {
+  const metadata = `id ${btoa(photo.id)},sha256 ${btoa(photo.sha256)},mime ${btoa(photo.mime)}`;
+  const headers = await callForHeaders('POST', '/uploads', {
+    headers: { ...TUS, 'Upload-Length': String(photo.bytes.byteLength), 'Upload-Metadata': metadata },
+  });
+  const location = headers.get('Location');
+  if (!location) throw new Offline('an upload without an address');
+  // Only a path is kept: an upload goes to the server this app came from and nowhere else.
+  const url = new URL(location, self.location.origin).pathname;
+  await change(store, photo.id, { url });
+  return url;
+}
+
+async function send(store: Store, photo: StoredPhoto, url: string): Promise<void> {
+  let offset = await offsetOf(url);
+  while (offset < photo.bytes.byteLength) {
+    tell(store, photo, offset);
+    const data = photo.bytes.slice(offset, offset + CHUNK);
+    const headers = { ...TUS, 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
+    try {
+      const answer = await callForHeaders('PATCH', url, { raw: { data, headers }, timeoutMs: CHUNK_TIMEOUT_MS });
+      const reached = Number(answer.get('Upload-Offset'));
+      if (!(reached > offset)) throw new Offline('an upload that does not move');
+      offset = reached;
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 409)) throw error;
+      const stands = await offsetOf(url);
+      if (stands === offset) throw error;
+      offset = stands;
+    }
+  }
+}
+
+async function offsetOf(url: string): Promise<number> {
+  const offset = (await callForHeaders('HEAD', url, { headers: TUS })).get('Upload-Offset');
+  if (offset === null || !Number.isInteger(Number(offset))) throw new Offline('an upload without an offset');
+  return Number(offset);
+}
+
+async function change(store: Store, id: Id, part: Partial<StoredPhoto>): Promise<void> {
+  const photo = await store.write(['blobs'], async (tx) => {
+    const kept = await tx.objectStore('blobs').get(id);
+    if (!kept) return undefined;
+    const changed = { ...kept, ...part };
+    await tx.objectStore('blobs').put(changed);
+    return changed;
+  });
+  if (photo && part.state) tell(store, photo, part.state === 'delivered' ? photo.size : 0);
+}
+
+function tell(store: Store, photo: StoredPhoto, sent: number): void {
+  announce({ person: store.person, photo: { id: photo.id, sent, size: photo.size, state: photo.state } });
+}
+
+/** What no repeat can mend; a lost session, a busy or failing server can. */
+function final(error: Refused): boolean {
+  return error.status >= 400 && error.status < 500 && ![401, 408, 409, 423, 425, 429].includes(error.status);
+}
