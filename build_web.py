@@ -31,9 +31,13 @@ class BuildHook(BuildHookInterface[Any]):
         return [] if self._carries_app() or node_of_machine() else [NODE_PACKAGE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Builds the app, except for an editable install, which serves what `make` built."""
-        if version != "editable" and not self._carries_app():
+        """Builds the app and lays the migrations beside the server; an editable install uses both where they are."""
+        if version == "editable":
+            return
+        if not self._carries_app():
             build(Path(self.root))
+        if self.target_name == "wheel":
+            build_data["force_include"]["migrations"] = "server/migrations"
 
     def _carries_app(self) -> bool:
         root = Path(self.root)
