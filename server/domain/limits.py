@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Integer, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.attributes import flag_modified
 
 from server.clock import iso, now
 from server.db import Id, Key, Model
@@ -70,6 +71,7 @@ def claim_due(session: Session, most: int = 50) -> list[Limit]:
         if session.execute(statement).rowcount == 1:
             limit = session.get(Limit, key, populate_existing=True)
             assert limit is not None
+            flag_modified(limit, "status")  # the conditional update went past the session; the feed must still hear of it
             won.append(limit)
     return won
 
@@ -86,6 +88,7 @@ def end(session: Session, limit: Limit, status: str, at: datetime | None = None)
     if session.execute(statement).rowcount != 1:
         return False
     session.refresh(limit)
+    flag_modified(limit, "status")
     return True
 
 

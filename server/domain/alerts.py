@@ -1,0 +1,262 @@
+"""Alerts: messages that ask people to answer, and for each person what became of it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from server.clock import iso, now
+from server.db import Id, Key, Model, new_id
+from server.domain import feed, incidents, outbox, people, timeline
+
+ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
+VALIDITY = timedelta(hours=4)
+REMINDERS = (120, 300, 600)  # seconds after the alert; only the silent are asked again
+WORDS = {
+    "received": ("收到", "received"),
+    "on_my_way": ("出发", "on my way"),
+    "on_scene": ("到位", "on scene"),
+    "cannot": ("无法到场", "cannot come"),
+    "need_help": ("请求支援", "needs help"),
+}
+
+
+class Alert(Model):
+    """A message to one team or to some people that asks for an answer."""
+
+    __tablename__ = "alert"
+    synced_type = "alert"
+    id: Mapped[Key]
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
+    order: Mapped[Id | None] = mapped_column(ForeignKey("order.id"))
+    team: Mapped[Id | None] = mapped_column(ForeignKey("team.id"))
+    title: Mapped[dict[str, Any]]
+    body: Mapped[dict[str, Any]]
+    level: Mapped[Any | None]
+    critical: Mapped[bool] = mapped_column(Boolean, default=False)
+    read_back: Mapped[bool] = mapped_column(Boolean, default=False)
+    drill: Mapped[bool] = mapped_column(Boolean, default=False)
+    answers: Mapped[list[Any]]
+    clause: Mapped[Any | None]
+    place: Mapped[Id | None]
+    by: Mapped[Id | None]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(String(8), default="open")
+    remind_at: Mapped[datetime | None]
+    reminders: Mapped[int] = mapped_column(Integer, default=0)
+    __table_args__ = (Index(None, "incident"), Index(None, "remind_at"))
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Those who were asked, the team and command see it."""
+        found = {f"incident:{self.incident}:command"}
+        if self.team:
+            found.add(f"incident:{self.incident}:team:{self.team}")
+        asked = session.scalars(select(Recipient.person).where(Recipient.alert == self.id))
+        return found | {f"me:{person}" for person in asked}
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The alert as phones keep it."""
+        return {
+            "id": self.id, "incident": self.incident, "order": self.order, "team": self.team, "title": self.title,
+            "body": self.body, "level": self.level, "critical": self.critical, "read_back": self.read_back,
+            "drill": self.drill, "answers": self.answers, "clause": self.clause, "place": self.place, "by": self.by,
+            "issued_at": iso(self.issued_at), "expires_at": iso(self.expires_at), "status": self.status,
+        }  # fmt: skip
+
+
+class Recipient(Model):
+    """What became of an alert for one person: told, delivered, opened, answered."""
+
+    __tablename__ = "recipient"
+    synced_type = "recipient"
+    id: Mapped[Key]
+    alert: Mapped[Id] = mapped_column(ForeignKey("alert.id"))
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    team: Mapped[Id | None]
+    told_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(String(12))
+    answer_id: Mapped[Id | None]
+    answer_received_at: Mapped[datetime | None]
+    eta_minutes: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str | None]
+    answered_by: Mapped[Id | None]
+    answer_seen_at: Mapped[datetime | None]
+    channels: Mapped[list[Any]] = mapped_column(default=list)
+    __table_args__ = (
+        Index("uq_recipient_alert_person", "alert", "person", unique=True),
+        Index(None, "person"),
+        Index(None, "incident", "person"),
+    )
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """The person, their team and command see it."""
+        found = {f"me:{self.person}", f"incident:{self.incident}:command"}
+        if self.team:
+            found.add(f"incident:{self.incident}:team:{self.team}")
+        return found
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The recipient as phones keep it; a reason for not coming is for command and the person."""
+        return {
+            "id": self.id, "alert": self.alert, "incident": self.incident, "person": self.person, "team": self.team,
+            "told_at": iso(self.told_at), "delivered_at": iso(self.delivered_at), "opened_at": iso(self.opened_at),
+            "answered_at": iso(self.answered_at), "answer": self.answer, "answer_id": self.answer_id,
+            "answer_received_at": iso(self.answer_received_at), "eta_minutes": self.eta_minutes,
+            "reason": self.reason if ":team:" not in space else None, "answered_by": self.answered_by,
+            "answer_seen_at": iso(self.answer_seen_at), "channels": self.channels,
+        }  # fmt: skip
+
+
+class Answer(Model):
+    """One answer somebody gave; the latest by when it happened counts, all are kept."""
+
+    __tablename__ = "answer"
+    id: Mapped[Key]
+    alert: Mapped[Id] = mapped_column(ForeignKey("alert.id"))
+    recipient: Mapped[Id] = mapped_column(ForeignKey("recipient.id"))
+    kind: Mapped[str] = mapped_column(String(12))
+    eta_minutes: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str | None]
+    read_back: Mapped[str | None]
+    by: Mapped[Id]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    __table_args__ = (Index(None, "recipient"),)
+
+
+class Board:
+    """How an incident's alerts stand, team by team, in numbers."""
+
+    synced_type = "board"
+
+    def __init__(self, incident: str) -> None:
+        self.id = incident
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Everybody in the incident sees the numbers."""
+        return (f"incident:{self.id}",)
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """People told, delivered, opened and answered per team, over the alerts that are open or were answered."""
+        count, r = func.count, Recipient
+        query = (
+            select(r.team, r.answer, count(), count(r.told_at), count(r.delivered_at), count(r.opened_at), count(r.answered_at))
+            .where(r.incident == self.id)
+            .group_by(r.team, r.answer)
+        )
+        teams: dict[str | None, dict[str, Any]] = {}
+        for team, answer, asked, told, delivered, opened, answered in session.execute(query):
+            row = teams.setdefault(
+                team, {"team": team, "asked": 0, "told": 0, "delivered": 0, "opened": 0, "answered": 0, "by_answer": {}}
+            )
+            for name, value in (("asked", asked), ("told", told), ("delivered", delivered), ("opened", opened), ("answered", answered)):
+                row[name] += value
+            if answer is not None:
+                row["by_answer"][answer] = row["by_answer"].get(answer, 0) + asked
+        for row in teams.values():
+            row["silent"] = row["asked"] - row["answered"]
+        return {"id": self.id, "incident": self.id, "teams": sorted(teams.values(), key=lambda row: row["team"] or "")}
+
+
+def audience_of(session: Session, team: str, audience: str) -> tuple[list[people.Person], bool]:
+    """The people of a team that an alert goes to, and whether the roster named them: on_duty, leaders or everyone."""
+    if audience == "everyone":
+        return [person for person, _ in people.members(session, team)], True
+    if audience == "leaders":
+        posts = people.members(session, team)
+        return [person for person, post in posts if post in people.LEADING] or [p for p, _ in posts], True
+    return people.on_duty(session, team)
+
+
+def issue(
+    session: Session, incident: incidents.Incident, title: dict[str, str], body: dict[str, str], *, team: str | None = None,
+    to: Sequence[str] = (), audience: str = "on_duty", order: str | None = None, critical: bool = False,
+    read_back: bool = False, answers: Sequence[str] = ANSWERS, clause: Any = None, by: str | None = None,
+) -> Alert:  # fmt: skip
+    """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once."""
+    at = now()
+    asked = list(to)
+    if team is not None:
+        incidents.join(session, incident, team)
+        found, _ = audience_of(session, team, audience)
+        asked = [person.id for person in found]
+    alert = Alert(
+        id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
+        critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,
+        place=incident.place, by=by, issued_at=at, expires_at=at + VALIDITY, status="open",
+        remind_at=at + timedelta(seconds=REMINDERS[0]), reminders=0,
+    )  # fmt: skip
+    session.add(alert)
+    session.flush()
+    rows = [
+        Recipient(id=new_id(), alert=alert.id, incident=incident.id, person=person, team=team, channels=[]) for person in asked
+    ]
+    session.add_all(rows)
+    session.flush()
+    send(session, alert, rows)
+    feed.touch(session, Board(incident.id))
+    name = session.get(people.Team, team) if team else None
+    where = name.title if name else {"zh": f"{len(rows)} 人", "en": f"{len(rows)} people"}
+    timeline.record(
+        session, incident.id, "alert", f"已通知{where['zh']}（{len(rows)} 人）：{title['zh']}",
+        f"{where['en']} alerted ({len(rows)}): {title['en']}", by=by, refs={"alert": alert.id, "team": team},
+    )  # fmt: skip
+    if not rows:
+        timeline.record(
+            session, incident.id, "nobody", f"{where['zh']}没有可通知的人员", f"{where['en']} has nobody who can be alerted",
+            refs={"alert": alert.id, "team": team}, audience="command",
+        )  # fmt: skip
+    return alert
+
+
+def send(session: Session, alert: Alert, rows: Sequence[Recipient], kind: str = "alert") -> int:
+    """Queue the pushes of an alert for these recipients; returns how many."""
+    return outbox.enqueue_push(
+        session, [(row.person, row.id) for row in rows], alert.id, kind, {}, expires_at=alert.expires_at,
+        priority=outbox.CRITICAL if alert.critical else outbox.NORMAL,
+    )  # fmt: skip
+
+
+def silent(session: Session, alert: str) -> list[Recipient]:
+    """Those who have not answered an alert."""
+    return list(session.scalars(select(Recipient).where(Recipient.alert == alert, Recipient.answered_at.is_(None))))
+
+
+def end_all(session: Session, incident: str) -> None:
+    """End every open alert of an incident and take back what is still waiting to be sent."""
+    for alert in session.scalars(select(Alert).where(Alert.incident == incident, Alert.status == "open")):
+        alert.status, alert.remind_at = "ended", None
+        outbox.cancel(session, list(session.scalars(select(Recipient.id).where(Recipient.alert == alert.id))))
+
+
+def claim_reminders(session: Session, most: int = 20) -> list[Alert]:
+    """Open alerts whose next reminder is due; each is claimed once per reminder."""
+    at = now()
+    query = select(Alert.id, Alert.reminders, Alert.issued_at).where(Alert.status == "open", Alert.remind_at <= at).limit(most)
+    won = []
+    for row in list(session.execute(query)):
+        done = row.reminders + 1
+        following = row.issued_at + timedelta(seconds=REMINDERS[done]) if done < len(REMINDERS) else None
+        statement = (
+            update(Alert)
+            .where(Alert.id == row.id, Alert.reminders == row.reminders, Alert.remind_at <= at)
+            .values(reminders=done, remind_at=following)
+            .execution_options(synchronize_session=False)
+        )
+        if session.execute(statement).rowcount == 1:
+            alert = session.get(Alert, row.id, populate_existing=True)
+            assert alert is not None
+            won.append(alert)
+    return won
+
+
+def next_reminder(session: Session) -> datetime | None:
+    """When the next reminder is due, or None."""
+    return session.scalar(select(func.min(Alert.remind_at)).where(Alert.status == "open"))

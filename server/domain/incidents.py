@@ -1,0 +1,238 @@
+"""Incidents: what happened, what is known about it, what was decided, and who takes part."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Uuid, column, or_, select, table
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from server.clock import iso, now
+from server.db import Id, Key, Model
+from server.domain import places, plans, rights, timeline
+from server.domain.errors import Conflict, NotFound, Refused
+from server.domain.people import Standing
+
+OPEN = ("reported", "verified", "warning", "activated", "restored")
+CLOSED = ("ended", "reviewed", "dismissed")
+KEPT_DAYS = 90
+_recipient = table("recipient", column("incident", Uuid(as_uuid=False)), column("person", Uuid(as_uuid=False)))
+
+
+class Incident(Model):
+    """An emergency or drill from its first report to its review; it keeps the plan revision it started with."""
+
+    __tablename__ = "incident"
+    synced_type = "incident"
+    id: Mapped[Key]
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str | None]
+    plan: Mapped[Id | None] = mapped_column(ForeignKey("plan.id"))
+    revision: Mapped[Id | None] = mapped_column(ForeignKey("revision.id"))
+    trigger: Mapped[str | None] = mapped_column(String(80))
+    status: Mapped[str] = mapped_column(String(10), default="reported")
+    levels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    level: Mapped[Any | None]
+    drill: Mapped[bool] = mapped_column(Boolean, default=False)
+    place: Mapped[Id | None] = mapped_column(ForeignKey("place.id"))
+    lat: Mapped[float | None] = mapped_column(Float)
+    lon: Mapped[float | None] = mapped_column(Float)
+    by: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    started_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    __table_args__ = (Index(None, "status", "started_at"),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Those who take part see it; command's copy is the same."""
+        return (f"incident:{self.id}",)
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The incident as phones keep it."""
+        revision = session.get(plans.Revision, self.revision) if self.revision else None
+        teams = select(IncidentTeam.team).where(IncidentTeam.incident == self.id).order_by(IncidentTeam.since, IncidentTeam.team)
+        return {
+            "id": self.id, "title": self.title, "text": self.text, "plan": self.plan, "revision": self.revision,
+            "plan_version": revision.version if revision else None, "trigger": self.trigger, "status": self.status,
+            "level": self.level, "drill": self.drill, "place": self.place,
+            "position": {"lat": self.lat, "lon": self.lon} if self.lat is not None else None,
+            "by": self.by, "started_at": iso(self.started_at), "occurred_at": iso(self.started_at),
+            "received_at": iso(self.received_at), "activated_at": iso(self.activated_at),
+            "restored_at": iso(self.restored_at), "ended_at": iso(self.ended_at), "version": self.version,
+            "teams": list(session.scalars(teams)),
+        }  # fmt: skip
+
+
+class IncidentTeam(Model):
+    """A team that takes part in an incident since a moment."""
+
+    __tablename__ = "incident_team"
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"), primary_key=True)
+    team: Mapped[Id] = mapped_column(ForeignKey("team.id"), primary_key=True)
+    since: Mapped[datetime]
+
+
+class Happening(Model):
+    """A named fact or a measured value of an incident."""
+
+    __tablename__ = "happening"
+    synced_type = "fact"
+    id: Mapped[Key]
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
+    key: Mapped[str] = mapped_column(String(120))
+    value: Mapped[Any | None]
+    unit: Mapped[str | None] = mapped_column(String(20))
+    note: Mapped[str | None]
+    by: Mapped[Id | None]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    __table_args__ = (Index(None, "incident", "key", "occurred_at"),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Everybody in the incident knows what is known."""
+        return (f"incident:{self.incident}",)
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The fact as phones keep it."""
+        return {
+            "id": self.id, "incident": self.incident, "key": self.key, "value": self.value, "unit": self.unit,
+            "note": self.note, "by": self.by, "occurred_at": iso(self.occurred_at), "received_at": iso(self.received_at),
+        }  # fmt: skip
+
+
+class Decision(Model):
+    """A leader's recorded choice: what, why, who and when."""
+
+    __tablename__ = "decision"
+    synced_type = "decision"
+    id: Mapped[Key]
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[Any | None]
+    reason: Mapped[str | None]
+    note: Mapped[str | None]
+    by: Mapped[Id]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    __table_args__ = (Index(None, "incident"),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Everybody in the incident knows what was decided."""
+        return (f"incident:{self.incident}",)
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The decision as phones keep it."""
+        return {
+            "id": self.id, "incident": self.incident, "kind": self.kind, "subject": self.subject, "reason": self.reason,
+            "note": self.note, "by": self.by, "occurred_at": iso(self.occurred_at), "received_at": iso(self.received_at),
+        }  # fmt: skip
+
+
+def takes_part(session: Session, incident: Incident, by: Standing) -> bool:
+    """Whether somebody reported it, is in one of its teams, or was alerted in it."""
+    if incident.by == by.id:
+        return True
+    mine = select(IncidentTeam.team).where(IncidentTeam.incident == incident.id, IncidentTeam.team.in_(list(by.posts)))
+    if by.posts and session.scalar(mine.limit(1)) is not None:
+        return True
+    asked = select(_recipient.c.incident).where(_recipient.c.incident == incident.id, _recipient.c.person == by.id)
+    return session.scalar(asked.limit(1)) is not None
+
+
+def find(session: Session, incident: str, by: Standing, action: str = "incident.see", *, lock: bool = False) -> Incident:
+    """The incident when `by` may see it and may do `action` in it. Raises NotFound or Forbidden."""
+    found = session.get(Incident, incident, with_for_update=lock or None, populate_existing=lock)
+    part = found is not None and takes_part(session, found, by)
+    if found is None or not rights.may(by, "incident.see", part=part):
+        raise NotFound("incident_unknown", "没有这个事件。", "There is no such incident.")
+    rights.require(by, action, part=part)
+    return found
+
+
+def visible(session: Session, by: Standing) -> list[str]:
+    """The ids of the incidents somebody may see: open ones and those ended in the last 90 days."""
+    recent = or_(Incident.status.in_(OPEN), Incident.ended_at.is_(None), Incident.ended_at > now() - timedelta(days=KEPT_DAYS))
+    query = select(Incident.id).where(recent).order_by(Incident.id)
+    if not rights.may(by, "incident.see"):
+        in_team = select(IncidentTeam.incident).where(IncidentTeam.team.in_(list(by.posts)))
+        asked = select(_recipient.c.incident).where(_recipient.c.person == by.id)
+        query = query.where(or_(Incident.by == by.id, Incident.id.in_(in_team), Incident.id.in_(asked)))
+    return list(session.scalars(query))
+
+
+def spaces(session: Session, by: Standing) -> list[str]:
+    """Every space somebody may read now, sorted."""
+    found = {"org", f"me:{by.id}"}
+    if by.role in {"admin", "commander"}:
+        found |= {"contacts", "plans"}
+    found |= {f"contacts:{team}" for team in by.leads}
+    mine = visible(session, by)
+    found |= {f"incident:{incident}" for incident in mine}
+    if by.role == "commander":
+        found |= {f"incident:{incident}:command" for incident in mine}
+    elif by.posts:
+        query = select(IncidentTeam.incident, IncidentTeam.team).where(
+            IncidentTeam.team.in_(list(by.posts)), IncidentTeam.incident.in_(mine)
+        )
+        found |= {f"incident:{row.incident}:team:{row.team}" for row in session.execute(query)}
+    return sorted(found)
+
+
+def report(
+    session: Session, id: str, title: str, by: Standing, *, occurred_at: datetime, plan: str | None = None,
+    trigger: str | None = None, place: str | None = None, lat: float | None = None, lon: float | None = None,
+    text: str | None = None, drill: bool = False,
+) -> Incident:  # fmt: skip
+    """Raise an incident, under the approved revision of a plan where one is named."""
+    rights.require(by, "incident.raise")
+    revision = plans.in_use(session, plan) if plan else None
+    if trigger is not None and revision is not None:
+        known = {one["key"] for one in revision.rules.get("triggers", ())}
+        if trigger not in known:
+            raise Refused("trigger_unknown", "预案中没有这个触发条件。", "The plan has no such trigger.", path="trigger")
+    incident = Incident(
+        id=id, title=title, text=text, plan=revision.plan if revision else None, revision=revision.id if revision else None,
+        trigger=trigger, status="reported", levels={}, drill=drill, place=places.known(session, place), lat=lat, lon=lon,
+        by=by.id, started_at=occurred_at, received_at=now(), version=1,
+    )  # fmt: skip
+    session.add(incident)
+    session.flush()
+    zh, en = ("演练", "Drill") if drill else ("事件", "Incident")
+    timeline.record(
+        session, id, "report", f"{by.name}报告{zh}：{title}", f"{en} reported by {by.name}: {title}", by=by.id,
+        occurred_at=occurred_at, refs={"place": place},
+    )  # fmt: skip
+    return incident
+
+
+def join(session: Session, incident: Incident, team: str) -> None:
+    """Let a team take part; does nothing when it already does."""
+    if session.get(IncidentTeam, (incident.id, team)) is None:
+        session.add(IncidentTeam(incident=incident.id, team=team, since=now()))
+        session.flush()
+        incident.version += 1
+
+
+def move(incident: Incident, to: str, *, allowed: tuple[str, ...]) -> None:
+    """Change the status. Raises Conflict with the current one when it is not among `allowed`."""
+    if incident.status not in allowed:
+        raise Conflict(
+            "state_conflict", "事件状态已改变，请查看当前状态。", "The incident has moved on; see its current state.",
+            state={"status": incident.status, "version": incident.version},
+        )  # fmt: skip
+    incident.status = to
+    incident.version += 1
+
+
+def happened(session: Session, incident: str) -> list[Happening]:
+    """Everything known of an incident, in the order it happened."""
+    query = select(Happening).where(Happening.incident == incident).order_by(Happening.occurred_at, Happening.id)
+    return list(session.scalars(query))
+
+
+def occurred(session: Session, incident: str) -> dict[str, datetime]:
+    """When each named fact last happened."""
+    return {one.key: one.occurred_at for one in happened(session, incident)}

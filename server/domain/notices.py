@@ -1,0 +1,109 @@
+"""Notices: public wording per channel, approved once, published, corrected and withdrawn by an all-clear."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from server.clock import iso, now
+from server.db import Id, Key, Model
+from server.domain import incidents, timeline
+from server.domain.errors import Conflict, Forbidden, NotFound
+from server.domain.people import Standing
+
+CHANNELS = ("screen", "poster", "site", "sms", "account", "broadcast", "hotline", "in_person", "internal")
+
+
+class Notice(Model):
+    """Public wording for a channel; drafted by one person, approved by another, then published."""
+
+    __tablename__ = "notice"
+    synced_type = "notice"
+    id: Mapped[Key]
+    incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
+    key: Mapped[str | None] = mapped_column(String(80))
+    channel: Mapped[str] = mapped_column(String(12))
+    kind: Mapped[str] = mapped_column(String(12))
+    wording: Mapped[dict[str, Any]]
+    eta: Mapped[datetime | None]
+    previous: Mapped[Id | None]
+    state: Mapped[str] = mapped_column(String(10), default="draft")
+    by: Mapped[Id | None]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    approved_by: Mapped[Id | None]
+    approved_at: Mapped[datetime | None]
+    published_by: Mapped[Id | None]
+    published_at: Mapped[datetime | None]
+    clause: Mapped[Any | None]
+    __table_args__ = (Index(None, "incident"),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Everybody in the incident sees it."""
+        return (f"incident:{self.incident}",)
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The notice as phones keep it."""
+        return {
+            "id": self.id, "incident": self.incident, "key": self.key, "channel": self.channel, "kind": self.kind,
+            "wording": self.wording, "eta": iso(self.eta), "previous": self.previous, "state": self.state, "by": self.by,
+            "approved_by": self.approved_by, "approved_at": iso(self.approved_at), "published_by": self.published_by,
+            "published_at": iso(self.published_at), "clause": self.clause, "occurred_at": iso(self.occurred_at),
+            "received_at": iso(self.received_at),
+        }  # fmt: skip
+
+
+def draft(
+    session: Session, id: str, incident: incidents.Incident, by: Standing | None, *, channel: str, kind: str,
+    wording: dict[str, str], occurred_at: datetime, eta: datetime | None = None, previous: str | None = None,
+    key: str | None = None, clause: Any = None,
+) -> Notice:  # fmt: skip
+    """Draft a notice; a drill's wording says that it is one."""
+    if incident.drill:
+        wording = {"zh": f"【演练】{wording['zh']}", "en": f"[DRILL] {wording['en']}"}
+    notice = Notice(
+        id=id, incident=incident.id, key=key, channel=channel, kind=kind, wording=wording, eta=eta, previous=previous,
+        state="draft", by=by.id if by else None, occurred_at=occurred_at, received_at=now(), clause=clause,
+    )  # fmt: skip
+    session.add(notice)
+    who = ("预案", "the plan") if by is None else (by.name, by.name)
+    timeline.record(
+        session, incident.id, "notice_draft", f"{who[0]}拟定公告：{wording['zh'][:60]}", f"Notice drafted by {who[1]}: {wording['en'][:60]}",
+        by=by.id if by else None, occurred_at=occurred_at, refs={"notice": id},
+    )  # fmt: skip
+    return notice
+
+
+def find(session: Session, notice: str) -> Notice:
+    """The notice. Raises NotFound."""
+    found = session.get(Notice, notice, with_for_update=True)
+    if found is None:
+        raise NotFound("notice_unknown", "没有这份公告。", "There is no such notice.")
+    return found
+
+
+def approve(session: Session, notice: Notice, by: Standing) -> None:
+    """Approve a draft. Raises Conflict when it is not one, Forbidden for its own author."""
+    if notice.state != "draft":
+        raise Conflict("state_conflict", "该公告已处理。", "This notice was dealt with already.", state={"state": notice.state})
+    if notice.by == by.id:
+        raise Forbidden("second_person_needed", "须由他人批准。", "Somebody else must approve it.")
+    notice.state, notice.approved_by, notice.approved_at = "approved", by.id, now()
+    timeline.record(
+        session, notice.incident, "notice_approve", f"{by.name}批准公告", f"{by.name} approved a notice", by=by.id, refs={"notice": notice.id}
+    )
+
+
+def publish(session: Session, notice: Notice, by: Standing, drill: bool) -> None:
+    """Record that an approved notice is out. Raises Conflict when it is not approved; a drill's never leaves the house."""
+    if drill and notice.channel != "internal":
+        raise Conflict("drill_stays_inside", "演练公告不得对外发布。", "A drill's notice may not leave the house.")
+    if notice.state != "approved":
+        raise Conflict("not_approved", "公告须先批准。", "The notice must be approved first.", state={"state": notice.state})
+    notice.state, notice.published_by, notice.published_at = "published", by.id, now()
+    timeline.record(
+        session, notice.incident, "notice_publish", f"{by.name}发布公告：{notice.wording['zh'][:60]}",
+        f"{by.name} published: {notice.wording['en'][:60]}", by=by.id, refs={"notice": notice.id},
+    )  # fmt: skip
