@@ -1,0 +1,69 @@
+"""The typed rules of a plan and their pure evaluation: no tables, no network, no files.
+
+words, lengths, conditions and facts are the small change; situations, teams, actions, checklists, safeguards, continuity,
+publications and closing are the rules; plans.py is the whole tree. levels, timing and guidance answer questions about it.
+"""
+
+from server.domain.rules.actions import Consequence, LimitRule, OrderRule, Phase
+from server.domain.rules.checklists import ChecklistRule, ItemRule
+from server.domain.rules.conditions import Condition, holds
+from server.domain.rules.guidance import (
+    Lock,
+    end_conditions_met,
+    locked_items,
+    may_end,
+    notices_for,
+    open_items,
+    orders_for,
+    phases_started_by,
+    zones_in_force,
+)
+from server.domain.rules.lengths import Length, LengthUnknown
+from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, propose_level
+from server.domain.rules.plans import Plan
+from server.domain.rules.timing import (
+    all_limits,
+    consequences,
+    due_at,
+    limits_ended_by,
+    limits_started_by,
+    tier_at,
+    with_alarm,
+)
+from server.domain.rules.words import Clause, Words
+
+__all__ = [
+    "ChecklistRule",
+    "Clause",
+    "Condition",
+    "Consequence",
+    "ItemRule",
+    "Length",
+    "LengthUnknown",
+    "LimitRule",
+    "Lock",
+    "OrderRule",
+    "Phase",
+    "Plan",
+    "Proposal",
+    "Words",
+    "all_limits",
+    "consequences",
+    "due_at",
+    "elapsed_measures",
+    "end_conditions_met",
+    "holds",
+    "is_lowering",
+    "limits_ended_by",
+    "limits_started_by",
+    "locked_items",
+    "may_end",
+    "notices_for",
+    "open_items",
+    "orders_for",
+    "phases_started_by",
+    "propose_level",
+    "tier_at",
+    "with_alarm",
+    "zones_in_force",
+]

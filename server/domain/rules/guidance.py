@@ -1,0 +1,103 @@
+"""What people get from the plan at a moment: orders, reachable items, locks with their reason, and the end conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from server.domain.rules.actions import OrderRule, Phase
+from server.domain.rules.checklists import ChecklistRule, ItemRule
+from server.domain.rules.closing import EndCondition
+from server.domain.rules.conditions import holds
+from server.domain.rules.plans import Plan
+from server.domain.rules.publications import NoticeRule
+from server.domain.rules.safeguards import Zone
+from server.domain.rules.words import Clause, Words
+
+
+@dataclass(frozen=True)
+class Lock:
+    """One thing that must not be done yet: what, which interlock holds it, what is missing, and the clause."""
+
+    target: str
+    interlock: str
+    words: Words
+    clause: Clause
+
+
+def phases_started_by(plan: Plan, fact: str) -> tuple[Phase, ...]:
+    """The phases this fact begins."""
+    return tuple(phase for phase in plan.phases if fact in phase.starts)
+
+
+def orders_for(
+    plan: Plan,
+    phase: str | None = None,
+    levels: Collection[str] = (),
+    known: Mapping[str, object] | None = None,
+    team: str | None = None,
+) -> tuple[OrderRule, ...]:
+    """The orders of a phase (any, if None), for the levels set so far (`scale.level`), optionally of one team.
+
+    An order bound to levels needs one of them; one whose `when` is known to be false is left out.
+    """
+    return tuple(
+        order
+        for order in plan.orders
+        if (phase is None or order.phase == phase)
+        and (team is None or order.team == team)
+        and (not order.levels or any(level in levels for level in order.levels))
+        and holds(order.when, known or {}) is not False
+    )
+
+
+def notices_for(plan: Plan, phase: str) -> tuple[NoticeRule, ...]:
+    """The notices to prepare in a phase."""
+    return tuple(notice for notice in plan.notices if notice.phase == phase)
+
+
+def locked_items(plan: Plan, measures: Mapping[str, object]) -> tuple[Lock, ...]:
+    """Everything interlocks hold back now. Locked is the rule: what is not known to be safe stays locked."""
+    return tuple(
+        Lock(target, interlock.key, interlock.words, interlock.clause)
+        for interlock in plan.interlocks
+        if holds(interlock.needs, measures) is not True
+        for target in interlock.locks
+    )
+
+
+def zones_in_force(plan: Plan, measures: Mapping[str, object]) -> tuple[Zone, ...]:
+    """The zones that apply: a zone counts until it is known not to."""
+    return tuple(zone for zone in plan.zones if holds(zone.when, measures) is not False)
+
+
+def open_items(checklist: ChecklistRule, marks: Mapping[str, object], known: Mapping[str, object]) -> list[ItemRule]:
+    """The items that may be marked now: on the branch taken, with what they require marked, in order where ordered.
+
+    `marks` maps the keys of marked (or not applicable) items to their values; `known` the measures and facts.
+    """
+    seen = {**known, **{f"item.{key}": value for key, value in marks.items()}}
+    found = []
+    for item in checklist.items:
+        if item.key in marks or holds(item.when, seen) is not True:
+            continue
+        if all(needed in marks for needed in item.requires):
+            found.append(item)
+        if checklist.ordered:
+            break
+    return found
+
+
+def end_conditions_met(plan: Plan, known: Mapping[str, object]) -> tuple[tuple[EndCondition, bool], ...]:
+    """Each end condition with whether it is known to hold; one without `when` holds once its key is confirmed true."""
+    if plan.end is None:
+        return ()
+    return tuple(
+        (one, (holds(one.when, known) if one.when else known.get(one.key)) is True) for one in plan.end.conditions
+    )
+
+
+def may_end(plan: Plan, known: Mapping[str, object]) -> bool:
+    """Whether every end condition holds and no interlock holds the end back."""
+    locked = any(lock.target == "decision.end" for lock in locked_items(plan, known))
+    return not locked and all(met for _, met in end_conditions_met(plan, known))
