@@ -21,12 +21,11 @@ run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start we
 	@$(WEB)
 	@exec $(BIN)/tocsin run
 
-# Both kinds of checks run at once; the tests run last and whatever the checks said, so that one run shows everything.
+# The tests run last and whatever came before, so that one run shows everything and ends with what the tests say.
 test: $(VENV)/.dev  ## run every check and every test
-	@$(WEB)
-	@$(PY) -m tests.chromium
-	@checks=0; $(MAKE) --no-print-directory lint || checks=1; \
-	$(MAKE) --no-print-directory tests && exit $$checks
+	@failed=0; $(WEB) || failed=1; $(PY) -m tests.chromium || failed=1; \
+	$(MAKE) --no-print-directory lint || failed=1; \
+	$(MAKE) --no-print-directory tests && exit $$failed
 
 lint: $(VENV)/.dev  ## run the checks that need no running program
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(TOGETHER) check-python check-web

@@ -7,7 +7,7 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-  { ignores: ['dist/', 'node_modules/', 'src/types.ts', '.dependency-cruiser.cjs'] },
+  { ignores: ['dist/', 'node_modules/', '.dependency-cruiser.cjs'] },
   js.configs.recommended,
   ts.configs.recommendedTypeChecked,
   svelte.configs.recommended,
