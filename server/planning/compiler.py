@@ -50,8 +50,7 @@ def compile_source(text: str | bytes, file: str = "plan.yaml") -> Compiled:
 
 def _with_field_sets(plan: Plan) -> Plan:
     reports = tuple(
-        replace(report, fields=_joined(FIELD_SETS.get(report.set or "", ()), report.fields))
-        for report in plan.reports
+        replace(report, fields=_joined(FIELD_SETS.get(report.set or "", ()), report.fields)) for report in plan.reports
     )
     review = plan.review
     if review and review.set in FIELD_SETS:
@@ -61,7 +60,9 @@ def _with_field_sets(plan: Plan) -> Plan:
 
 def _with_sections(review: ReviewRule) -> ReviewRule:
     own = {section.key for section in review.sections}
-    found = [Section(key=field.key, title=field.title) for field in FIELD_SETS[review.set or ""] if field.key not in own]
+    found = [
+        Section(key=field.key, title=field.title) for field in FIELD_SETS[review.set or ""] if field.key not in own
+    ]
     return replace(review, sections=(*found, *review.sections))
 
 
@@ -138,7 +139,9 @@ class _Checker:
         kinds = [kind for kind in CONSEQUENCE_KINDS if getattr(consequence, kind)]
         if len(kinds) != 1:
             listed = ", ".join(CONSEQUENCE_KINDS)
-            self.bad(path, "one_kind", f"每条后果须且只能有一种（{listed}）。", f"Exactly one of {listed} belongs here.")
+            self.bad(
+                path, "one_kind", f"每条后果须且只能有一种（{listed}）。", f"Exactly one of {listed} belongs here."
+            )
         elif kinds[0] == "alert" and consequence.words is None:
             self.bad(path, "missing", "告警须写明内容 words。", "An alert needs `words`.")
         elif kinds[0] == "ask" and consequence.of is None:

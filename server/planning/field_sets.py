@@ -52,7 +52,12 @@ FIELD_SETS: Final = MappingProxyType(
             _PLACE,
             _field("scene", "现场情况", "State of the scene"),
             _field("course", "事故简要经过", "Brief course of events"),
-            _field("casualties", "已造成或可能造成的伤亡（含失联）人数", "Casualties so far or feared, missing included", "number"),
+            _field(
+                "casualties",
+                "已造成或可能造成的伤亡（含失联）人数",
+                "Casualties so far or feared, missing included",
+                "number",
+            ),
             _field("loss", "初步估计的直接经济损失", "First estimate of the direct loss", "money"),
             _MEASURES,
         ),
@@ -73,7 +78,11 @@ FIELD_SETS: Final = MappingProxyType(
             _field("people", "参加人员", "Participants", "people"),
             _field("assessment", "评估情况", "Assessment"),
         ),
-        "F8": (_PLACE, _field("type", "事故类型", "Kind of accident"), _field("losses", "伤亡和损失情况", "Casualties and losses")),
+        "F8": (
+            _PLACE,
+            _field("type", "事故类型", "Kind of accident"),
+            _field("losses", "伤亡和损失情况", "Casualties and losses"),
+        ),
         "F9": (
             _CAUSE,
             _NATURE,

@@ -111,7 +111,9 @@ class _Reader:
             if _FORBIDDEN.search(node.text):
                 self.refuse(event, "control", "文字里有控制字符。", "The text holds control characters.")
             if len(node.text) > MAX_TEXT:
-                self.refuse(event, "text_too_long", f"一段文字超过 {MAX_TEXT} 字。", f"A text is over {MAX_TEXT} characters.")
+                self.refuse(
+                    event, "text_too_long", f"一段文字超过 {MAX_TEXT} 字。", f"A text is over {MAX_TEXT} characters."
+                )
         else:
             node.kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "list"
             if len(self.open) >= MAX_DEPTH:
@@ -177,7 +179,10 @@ def _from_bytes(source: bytes, file: str) -> str:
         return source.decode("utf-8")
     except UnicodeDecodeError:
         guess = next((name for bom, name in _BOMS if source.startswith(bom)), None) or _guess(source)
-        zh, en = f"文件编码不是 UTF-8，看起来是 {guess}。请另存为 UTF-8。", f"Not UTF-8; it looks like {guess}. Save as UTF-8."
+        zh, en = (
+            f"文件编码不是 UTF-8，看起来是 {guess}。请另存为 UTF-8。",
+            f"Not UTF-8; it looks like {guess}. Save as UTF-8.",
+        )
         raise PlanErrors([_finding(file, "encoding", 0, 0, zh, en)]) from None
 
 

@@ -72,7 +72,11 @@ class Reader:
         hint = full_width_hint(key.text + ":") or full_width_hint(key.text)
         near = nearest(key.text, parts)
         zh = f"没有“{key.text}”这个键。" + (f"是不是“{near}”？" if near else "") + (hint[0] if hint else "")
-        en = f"There is no key {key.text!r} here." + (f" Did you mean {near!r}?" if near else "") + (hint[1] if hint else "")
+        en = (
+            f"There is no key {key.text!r} here."
+            + (f" Did you mean {near!r}?" if near else "")
+            + (hint[1] if hint else "")
+        )
         self.bad(key, f"{path}.{key.text}".strip("."), "unknown_key", zh, en, near)
         return False
 
@@ -82,7 +86,10 @@ class Reader:
             return found if isinstance(found, Clause) else None
         field = shape(cls).get("clause")
         if field and required(field[0]) and len(self.clauses) < 2:
-            zh, en = "缺少条款依据“clause”（预案中的编号和大意）。", "'clause' is missing: its number in the plan and its gist."
+            zh, en = (
+                "缺少条款依据“clause”（预案中的编号和大意）。",
+                "'clause' is missing: its number in the plan and its gist.",
+            )
             self.bad(node, f"{path}.clause".strip("."), "no_clause", zh, en)
         return self.clauses[-1] if self.clauses else None
 
@@ -95,7 +102,11 @@ class Reader:
             options = tuple(Option(key=text(one, "key"), title=Words("", "")) for one in items(child(item, "options")))
             known = {"number": "number", "choice": "choice"}.get(kind, "flag")
             self.local[f"item.{key}"] = MeasureRule(
-                key=f"item.{key}", title=Words("", ""), kind=known, unit=text(item, "unit"), options=options  # type: ignore[arg-type]
+                key=f"item.{key}",
+                title=Words("", ""),
+                kind=known,
+                unit=text(item, "unit"),
+                options=options,  # type: ignore[arg-type]
             )
 
     def value(self, hint: Any, node: Node, path: str) -> Any:
@@ -112,7 +123,9 @@ class Reader:
         if is_dataclass(bare) and bare not in (Condition, Length, Cadence):
             return self.rule(bare, node, path)
         if node.kind != "scalar":
-            return self.bad(node, path, "not_a_value", "这里应是一个值，不是列表或映射。", "This must be a single value.")
+            return self.bad(
+                node, path, "not_a_value", "这里应是一个值，不是列表或映射。", "This must be a single value."
+            )
         return self.scalar(bare, mark, node, path)
 
     def several(self, hint: Any, node: Node, path: str) -> Any:
@@ -121,7 +134,9 @@ class Reader:
         elif node.kind == "list":
             nodes = node.items
         else:
-            return self.bad(node, path, "not_a_list", "这里应是列表（每行以“- ”开头）。", "This must be a list (- items).")
+            return self.bad(
+                node, path, "not_a_list", "这里应是列表（每行以“- ”开头）。", "This must be a list (- items)."
+            )
         found, seen = [], set()
         for number, one in enumerate(nodes):
             key = text(one, "key")
@@ -156,7 +171,9 @@ class Reader:
             if bare is Cadence:
                 return phrases.cadence(node.text)
             if bare is Condition:
-                return phrases.condition(node.text, self.measures | self.local, lambda name: self.names.knows("fact", name))
+                return phrases.condition(
+                    node.text, self.measures | self.local, lambda name: self.names.knows("fact", name)
+                )
             if bare in (int, float, (int, float)):
                 return self.number(bare, node.text)
         except phrases.PhraseError as error:
@@ -186,7 +203,9 @@ class Reader:
     def number(self, bare: Any, phrase: str) -> int | float:
         found = phrases.number(phrase)
         if bare is int and (not isinstance(found, int) or found < 1):
-            raise phrases.PhraseError(f"“{phrase}”应是不小于 1 的整数。", f"{phrase!r} must be a whole number from 1 up.")
+            raise phrases.PhraseError(
+                f"“{phrase}”应是不小于 1 的整数。", f"{phrase!r} must be a whole number from 1 up."
+            )
         return found
 
     def choice(self, allowed: tuple[str, ...], node: Node, path: str) -> Any:
@@ -209,12 +228,17 @@ class Reader:
             pattern = _DOTTED_KEY if mark.dotted else _KEY
             if len(word) > 60 or not pattern.fullmatch(word):
                 zh = f"名称“{word}”只能用小写字母、数字和连字符，以字母开头，不超过 60 字。"
-                return self.bad(node, path, "key_form", zh, f"The key {word!r} must be lower-case letters, digits and hyphens.")
+                return self.bad(
+                    node, path, "key_form", zh, f"The key {word!r} must be lower-case letters, digits and hyphens."
+                )
         elif isinstance(mark, Url) and not _is_public_https(word):
             zh, en = "链接只能是公开的 https 地址。", "A link must be a public https address."
             return self.bad(node, path, "url", zh, en)
         elif isinstance(mark, Zone) and word not in _ZONES:
-            zh, en = f"没有时区“{word}”，写法如 Asia/Shanghai。", f"There is no time zone {word!r}; write Asia/Shanghai."
+            zh, en = (
+                f"没有时区“{word}”，写法如 Asia/Shanghai。",
+                f"There is no time zone {word!r}; write Asia/Shanghai.",
+            )
             return self.bad(node, path, "timezone", zh, en, nearest(word, _ZONES))
         if not word.strip():
             return self.bad(node, path, "blank", "这里不能为空。", "This must not be blank.")

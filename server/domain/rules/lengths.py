@@ -50,9 +50,7 @@ class LengthUnknown(Exception):
         self.measure = measure
 
 
-def due(
-    length: Length, started_at: datetime, zone: ZoneInfo, measures: Mapping[str, object] | None = None
-) -> datetime:
+def due(length: Length, started_at: datetime, zone: ZoneInfo, measures: Mapping[str, object] | None = None) -> datetime:
     """The moment (UTC) a length that started at `started_at` (aware) runs out. Raises LengthUnknown."""
     start = started_at.astimezone(UTC)
     if length.kind == "end_of_day":

@@ -79,7 +79,9 @@ def _leaf_reason(plan: Plan, leaf: Condition, measures: Mapping[str, object]) ->
         return Words(f"{title.zh}：是", f"{title.en}: yes")
     if leaf.op == "not":
         inner = _leaf_reason(plan, leaf.parts[0], measures) if leaf.parts[0].op in ("fact", "flag") else None
-        return Words(f"尚未“{title_of(plan, leaf.parts[0].name).zh}”", f"not yet: {inner.en}") if inner else Words("", "")
+        return (
+            Words(f"尚未“{title_of(plan, leaf.parts[0].name).zh}”", f"not yet: {inner.en}") if inner else Words("", "")
+        )
     measure = next((one for one in plan.measures if one.key == leaf.name), None)
     unit = f" {measure.unit}" if measure and measure.unit else ""
     value, bound = _shown(measure, measures.get(leaf.name)), _shown(measure, leaf.value)

@@ -85,7 +85,9 @@ def _tier_limit(plan: Plan, tier: Tier) -> LimitRule:
 
 
 def _back_entry_limit(entry: BackEntry) -> LimitRule:
-    words = Words(f"“{entry.title.zh}”仍有未补录的{entry.unit.zh}。", f"“{entry.title.en}”: {entry.unit.en} still to enter.")
+    words = Words(
+        f"“{entry.title.zh}”仍有未补录的{entry.unit.zh}。", f"“{entry.title.en}”: {entry.unit.en} still to enter."
+    )
     return LimitRule(
         key=f"back-entry-{entry.key}",
         title=entry.title,
@@ -162,4 +164,3 @@ def with_alarm(limit: LimitRule, seconds: int) -> LimitRule:
     if limit.length.kind != "at_once":
         return limit
     return replace(limit, length=Length("span", seconds))
-
