@@ -12,10 +12,11 @@ module.exports = {
       to: { circular: true },
     },
     {
-      name: 'api-has-five-callers',
-      comment: 'Only sending the queue, pulling the feed, uploads, push and sign-in speak to the server; all else reads the phone.',
+      name: 'api-has-few-callers',
+      comment:
+        'Only sending the queue, pulling the feed, uploads, push and sign-in speak to the server; all else reads the phone.',
       severity: 'error',
-      from: { pathNot: `^src/(api|flush|pull|session|subscription|uploads)\\.ts$|${tests}` },
+      from: { pathNot: `^src/(api|flush|pull|push|session|subscription|uploads)\\.ts$|${tests}` },
       to: { path: '^src/api\\.ts$' },
     },
     {
