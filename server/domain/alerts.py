@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import feed, incidents, outbox, people, timeline
+from server.domain import feed, incidents, outbox, people, plans, rules, timeline
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
@@ -216,6 +216,19 @@ def issue(
     return alert
 
 
+def issue_to(
+    session: Session, incident: incidents.Incident, plan: rules.Plan | None, key: str, title: dict[str, str], body: dict[str, str], *,
+    critical: bool = False, audience: str = "on_duty", clause_: Any = None,
+) -> list[Alert]:  # fmt: skip
+    """Alert the organisation's teams behind a team of the plan."""
+    found = []
+    for team in plans.teams_for(session, plan, key):
+        found.append(
+            issue(session, incident, title, body, team=team, audience=audience, critical=critical, clause=clause_)
+        )
+    return found
+
+
 def send(session: Session, alert: Alert, rows: Sequence[Recipient], kind: str = "alert") -> int:
     """Queue the pushes of an alert for these recipients; returns how many."""
     return outbox.enqueue_push(
@@ -229,9 +242,10 @@ def silent(session: Session, alert: str) -> list[Recipient]:
     return list(session.scalars(select(Recipient).where(Recipient.alert == alert, Recipient.answered_at.is_(None))))
 
 
-def end_all(session: Session, incident: str) -> None:
-    """End every open alert of an incident and take back what is still waiting to be sent."""
-    for alert in session.scalars(select(Alert).where(Alert.incident == incident, Alert.status == "open")):
+def end_all(session: Session, incident: str, team: str | None = None) -> None:
+    """End every open alert of an incident (or of one team) and take back what is still waiting to be sent."""
+    query = select(Alert).where(Alert.incident == incident, Alert.status == "open")
+    for alert in session.scalars(query if team is None else query.where(Alert.team == team)):
         alert.status, alert.remind_at = "ended", None
         outbox.cancel(session, list(session.scalars(select(Recipient.id).where(Recipient.alert == alert.id))))
 

@@ -12,6 +12,7 @@ from server.clock import iso
 from server.db import Id, Key, Model, new_id
 from server.domain import incidents, rules
 from server.domain.errors import Refused
+from server.domain.rules.jsonable import to_jsonable
 
 DONE, NOT_DONE, NOT_APPLICABLE = "done", "not_done", "not_applicable"
 
@@ -181,7 +182,7 @@ def make(
                 choices=[{"key": one.key, "title": words(one.title)} for one in item.options] or None,
                 safety_critical=item.safety_critical, not_applicable=item.not_applicable,
                 requires=[ids[key] for key in item.requires], locked=locks.get(f"item.{rule.key}.{item.key}"),
-                rule={"measure": item.measure, "records": item.records, "when": rules.to_jsonable(item.when)},
+                rule={"measure": item.measure, "records": item.records, "when": to_jsonable(item.when)},
                 clause=clause(item.clause),
             )
         )  # fmt: skip

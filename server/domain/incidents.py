@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model
-from server.domain import places, plans, rights, timeline
+from server.domain import feed, places, plans, rights, rules, timeline
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
 
@@ -213,7 +213,7 @@ def join(session: Session, incident: Incident, team: str) -> None:
     if session.get(IncidentTeam, (incident.id, team)) is None:
         session.add(IncidentTeam(incident=incident.id, team=team, since=now()))
         session.flush()
-        incident.version += 1
+        feed.touch(session, incident)
 
 
 def move(incident: Incident, to: str, *, allowed: tuple[str, ...]) -> None:
@@ -236,3 +236,16 @@ def happened(session: Session, incident: str) -> list[Happening]:
 def occurred(session: Session, incident: str) -> dict[str, datetime]:
     """When each named fact last happened."""
     return {one.key: one.occurred_at for one in happened(session, incident)}
+
+
+
+def known(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, Any]:
+    """What is known: facts as True, measures by value, and those that count by themselves as of now."""
+    found: dict[str, Any] = {}
+    times: dict[str, datetime] = {}
+    for fact in happened(session, incident.id):
+        found[fact.key] = True if fact.value is None else fact.value
+        times[fact.key] = fact.occurred_at
+    found.update({f"{scale}.{level}": True for scale, level in incident.levels.items()})
+    found.update(rules.elapsed_measures(plan, times, now()))
+    return found

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import rules
+from server.domain import people, rules
 from server.domain.errors import Conflict, Forbidden, NotFound
 from server.domain.people import Standing
 
 DRAFT, APPROVED, RETIRED = "draft", "approved", "retired"
+_compiled: dict[str, rules.Plan] = {}  # revisions never change, so their rules may be kept
 
 
 class Plan(Model):
@@ -84,8 +85,14 @@ def in_use(session: Session, key: str) -> Revision:
 
 def rules_of(session: Session, revision: str | None) -> rules.Plan | None:
     """The typed rules of a revision, or None where an incident has no plan."""
-    found = session.get(Revision, revision) if revision else None
-    return rules.Plan.from_json(found.rules) if found is not None else None
+    if revision is None:
+        return None
+    if revision not in _compiled:
+        found = session.get(Revision, revision)
+        if found is None:
+            return None
+        _compiled[revision] = rules.Plan.from_json(found.rules)
+    return _compiled[revision]
 
 
 def keep(session: Session, compiled: rules.Plan, text: str, by: str | None) -> tuple[Revision, bool]:
@@ -137,3 +144,16 @@ def put_in_use(session: Session, revision: Revision, by: str | None) -> Revision
         revision.status, revision.approved_by, revision.approved_at = APPROVED, by, now()
     plan.approved, plan.status = revision.id, APPROVED
     return revision
+
+
+
+def teams_for(session: Session, plan: rules.Plan | None, key: str) -> list[str]:
+    """The organisation's teams behind a team of the plan (or a kind); the leadership group where it has none of that kind."""
+    kind = key
+    if plan is not None:
+        rule = next((one for one in plan.teams if one.key == key), None)
+        if rule is not None and rule.external:
+            return []
+        kind = rule.kind if rule is not None else key
+    found = people.teams_of_kind(session, kind) or people.teams_of_kind(session, "leadership")
+    return [team.id for team in found]

@@ -1,0 +1,232 @@
+"""The course of an incident: a fact happens, and the plan's limits, routes, phases, orders, locks and levels follow."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from server.db import new_id
+from server.domain import alerts, checklists, incidents, limits, orders, people, plans, proposals, rules, timeline
+from server.domain.checklists import clause, words
+from server.domain.incidents import Happening, Incident
+
+DEEPEST = 12  # facts that make facts; a plan that goes deeper than this loops
+
+
+def happen(
+    session: Session, incident: Incident, key: str, *, occurred_at: datetime | None = None, by: str | None = None,
+    value: Any = None, unit: str | None = None, note: str | None = None, id: str | None = None, depth: int = 0,
+) -> Happening:  # fmt: skip
+    """Record that a fact happened (or a measure was taken) and let the plan act on it."""
+    at = occurred_at or now()
+    fact = Happening(
+        id=id or new_id(), incident=incident.id, key=key, value=value, unit=unit, note=note, by=by, occurred_at=at, received_at=now()
+    )
+    session.add(fact)
+    session.flush()
+    plan = plans.rules_of(session, incident.revision)
+    if plan is None or depth > DEEPEST:
+        return fact
+    for limit in limits.running(session, incident.id):
+        rule = _rule(plan, limit)
+        if rule is not None and key in rule.ends and at >= limit.started_at and limits.end(session, limit, limits.MET, at):
+            timeline.record(
+                session, incident.id, "limit_met", f"时限内完成：{limit.title['zh']}", f"Limit met: {limit.title['en']}",
+                refs={"limit": limit.id}, occurred_at=at,
+            )  # fmt: skip
+            happen(session, incident, f"limit.{limit.key}.met", occurred_at=at, depth=depth + 1)
+    known = incidents.known(session, incident, plan)
+    for starting in rules.limits_started_by(plan, key, known):
+        start_limit(session, incident, plan, starting, at, known)
+    for route in plan.routes:
+        if route.on == key and _in_hours(session, route.hours, at):
+            follow_route(session, incident, plan, route, 0)
+    for phase in rules.phases_started_by(plan, key):
+        begin_phase(session, incident, plan, phase, at, depth)
+    if key.startswith("level."):
+        _give_orders_of_open_phases(session, incident, plan, depth)
+    _unlock(session, incident, plan)
+    proposals.propose_levels(session, incident, plan)
+    return fact
+
+
+def start_limit(
+    session: Session, incident: Incident, plan: rules.Plan, rule: rules.LimitRule, at: datetime, known: dict[str, Any]
+) -> limits.Limit | None:
+    """Start a limit's clock; None when it runs already, started at that moment before, or its length is not known yet."""
+    same = select(limits.Limit).where(limits.Limit.incident == incident.id, limits.Limit.key == rule.key)
+    for before in session.scalars(same):
+        if before.status in (limits.RUNNING, limits.PAUSED) or before.started_at == at:
+            return None
+    try:
+        due = rules.due_at(rule, at, plan.timezone or people.organisation(session).timezone, known)
+    except rules.LengthUnknown:
+        return None
+    owners = plans.teams_for(session, plan, rule.owner)
+    limit = limits.Limit(
+        id=new_id(), incident=incident.id, key=rule.key, title=words(rule.title), clause=clause(rule.clause),
+        owner_team=owners[0] if owners else None, rule={"kind": "plan"}, consequence=_consequence_words(plan, rule),
+        started_at=at, due_at=due, length_seconds=max(0, round((due - at).total_seconds())), status=limits.RUNNING,
+    )  # fmt: skip
+    session.add(limit)
+    timeline.record(
+        session, incident.id, "limit_start", f"开始计时：{limit.title['zh']}", f"Limit started: {limit.title['en']}",
+        refs={"limit": limit.id}, occurred_at=at,
+    )  # fmt: skip
+    return limit
+
+
+def begin_phase(session: Session, incident: Incident, plan: rules.Plan, phase: rules.Phase, at: datetime, depth: int) -> None:
+    """Begin a phase once: its orders and notices go out."""
+    fact = f"phase.{phase.key}.started"
+    if fact in incidents.occurred(session, incident.id):
+        return
+    timeline.record(session, incident.id, "phase", f"进入阶段：{phase.title.zh}", f"Phase begins: {phase.title.en}", occurred_at=at)
+    happen(session, incident, fact, occurred_at=at, depth=depth + 1)
+    known = incidents.known(session, incident, plan)
+    for rule in rules.orders_for(plan, phase.key, _levels(incident), known):
+        give_order(session, incident, plan, rule, depth)
+    for notice in rules.notices_for(plan, phase.key):
+        prepare_notice(session, incident, notice.key)
+
+
+def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rules.OrderRule, depth: int = 0) -> None:
+    """Give an order of the plan to each team it names, once, with its checklist and its alert."""
+    given = select(orders.Order.id).where(orders.Order.incident == incident.id, orders.Order.key == rule.key)
+    if session.scalar(given.limit(1)) is not None:
+        return
+    for team in plans.teams_for(session, plan, rule.team):
+        at = now()
+        order = orders.Order(
+            id=new_id(), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
+            text=words(rule.text), critical=rule.critical, read_back=rule.read_back, clause=clause(rule.clause),
+            issued_at=at, due_at=at + timedelta(seconds=rule.within.seconds) if rule.within else None, status="issued",
+        )  # fmt: skip
+        incidents.join(session, incident, team)
+        session.add(order)
+        session.flush()
+        if rule.checklist:
+            listing = checklists.make(session, incident, team, plan.checklist(rule.checklist), _locks(session, incident, plan), at)
+            order.checklist = listing.id
+        answerers = _outside_no_phone_zone(session, plan, rule, team)
+        alert = alerts.issue(
+            session, incident, order.title, order.text, team=team if answerers is None else None, to=answerers or (),
+            audience=rule.audience, order=order.id, critical=rule.critical, read_back=rule.read_back, answers=rule.answers,
+            clause=order.clause,
+        )  # fmt: skip
+        order.alert = alert.id
+        timeline.record(
+            session, incident.id, "order", f"已下达指令：{rule.title.zh}", f"Order given: {rule.title.en}",
+            refs={"order": order.id, "team": team},
+        )  # fmt: skip
+    happen(session, incident, f"order.{rule.key}.issued", depth=depth + 1)
+
+
+def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: Any, step: int) -> None:
+    """Tell the next team of a reporting route; all at once where the route gives no waiting time."""
+    title = words(route.words or route.title)
+    body = {"zh": incident.title, "en": incident.title}
+    told = route.to if route.after is None else route.to[step : step + 1]
+    for key in told:
+        alerts.issue_to(session, incident, plan, key, title, body, critical=True, clause_=clause(route.clause))
+    if route.after is not None and step < len(route.to):
+        at = now()
+        session.add(
+            limits.Limit(
+                id=new_id(), incident=incident.id, key=f"route-{route.key}-{step}", title=title, clause=clause(route.clause),
+                owner_team=None, rule={"kind": "route", "route": route.key, "step": step}, consequence=None, started_at=at,
+                due_at=at + timedelta(seconds=route.after.seconds), length_seconds=route.after.seconds, status=limits.RUNNING,
+            )
+        )  # fmt: skip
+
+
+def set_level(session: Session, incident: Incident, plan: rules.Plan, scale: str, level: str, by: str | None, at: datetime) -> None:
+    """Set a level of a scale; the plan's orders for it follow."""
+    before = incident.levels.get(scale)
+    rule = next(one for one in plan.scale(scale).levels if one.key == level)
+    incident.levels = {**incident.levels, scale: level}
+    incident.level = {"scale": scale, "key": level, "title": words(rule.title), "colour": rule.colour, "rank": rule.rank}
+    incident.version += 1
+    proposals.close(session, incident, "level", "taken", scale)
+    timeline.record(
+        session, incident.id, "level", f"级别定为{rule.title.zh}", f"Level set to {rule.title.en}", by=by, occurred_at=at
+    )
+    happen(session, incident, "level.set", occurred_at=at, by=by, value=f"{scale}.{level}")
+    if before is not None and before != level:
+        lowered = rules.is_lowering(plan, scale, before, level)
+        happen(session, incident, "level.lowered" if lowered else "level.raised", occurred_at=at, by=by)
+
+
+def activate(session: Session, incident: Incident, by: str | None, at: datetime) -> None:
+    """Start the plan: the incident is activated and everything the plan hangs on that follows."""
+    incidents.move(incident, "activated", allowed=("reported", "verified", "warning"))
+    incident.activated_at = at
+    proposals.close(session, incident, "activate", "taken")
+    happen(session, incident, "plan.activated", occurred_at=at, by=by)
+
+
+def prepare_notice(session: Session, incident: Incident, key: str) -> None:
+    """Note that a notice of the plan is to be drafted; its wording is on every phone with the plan."""
+    timeline.record(session, incident.id, "notice_due", "待发布公告，措辞见预案", "A notice is due; its wording is in the plan", refs={"notice_rule": key})
+
+
+def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
+    return next((one for one in rules.all_limits(plan) if one.key == limit.key), None)
+
+
+def _consequence_words(plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
+    said = [one.words for one in rule.then if one.words is not None]
+    return {"zh": "；".join(one.zh for one in said), "en": "; ".join(one.en for one in said)} if said else None
+
+
+def _levels(incident: Incident) -> Sequence[str]:
+    return [f"{scale}.{level}" for scale, level in incident.levels.items()]
+
+
+def _locks(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, Any]:
+    held = rules.locked_items(plan, incidents.known(session, incident, plan))
+    return {lock.target: {"interlock": lock.interlock, "words": words(lock.words), "clause": clause(lock.clause)} for lock in held}
+
+
+def _unlock(session: Session, incident: Incident, plan: rules.Plan) -> None:
+    """Open the items whose interlock is now satisfied, and close those whose condition has gone."""
+    if not plan.interlocks:
+        return
+    locks = _locks(session, incident, plan)
+    query = select(checklists.Item, checklists.Checklist.key).join(checklists.Checklist).where(checklists.Item.incident == incident.id)
+    for item, listing in session.execute(query):
+        lock = locks.get(f"item.{listing}.{item.key}")
+        if item.locked != lock:
+            item.locked = lock
+
+
+def _give_orders_of_open_phases(session: Session, incident: Incident, plan: rules.Plan, depth: int) -> None:
+    known = incidents.known(session, incident, plan)
+    for phase in plan.phases:
+        if f"phase.{phase.key}.started" in known:
+            for rule in rules.orders_for(plan, phase.key, _levels(incident), known):
+                if rule.levels:
+                    give_order(session, incident, plan, rule, depth)
+
+
+def _outside_no_phone_zone(session: Session, plan: rules.Plan, rule: rules.OrderRule, team: str) -> list[str] | None:
+    """Who answers for a team that works where no phone may be used: its leaders outside; None for everybody."""
+    if rule.answer_from != "outside":
+        return None
+    asked, _ = alerts.audience_of(session, team, "leaders")
+    return [person.id for person in asked]
+
+
+def _in_hours(session: Session, hours: str, at: datetime) -> bool:
+    """Whether a route applies at this moment: working is Monday to Friday, 8 to 18, in the organisation's zone."""
+    if hours == "always":
+        return True
+    organisation = people.organisation(session)
+    local = at.astimezone(ZoneInfo(organisation.timezone))
+    holiday = local.weekday() >= 5 or local.date().isoformat() in organisation.settings.get("holidays", ())
+    night = not 8 <= local.hour < 18
+    return {"holiday": holiday, "night": night and not holiday, "working": not holiday and not night}[hours]

@@ -1,0 +1,140 @@
+"""Escalation: what follows when a limit passes or people stay silent, in the transaction that marks it."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from server.clock import iso
+from server.domain import alerts, continuity, course, incidents, limits, people, plans, proposals, rules, timeline
+from server.domain.checklists import clause, words
+from server.domain.incidents import Incident
+from server.db import new_id
+
+ASKS = {
+    "activate": ("是否启动预案", "Activate the plan or not"), "level": ("确定级别", "Decide the level"),
+    "fallback": ("是否启用备用方案", "Use the fallback or not"), "evacuate": ("是否疏散", "Evacuate or not"),
+    "manual": ("是否转入手工操作", "Switch to paper or not"), "restore": ("确认恢复", "Confirm the restoration"),
+    "end": ("是否结束响应", "End the response or not"), "reset_limit": ("是否重新计时", "Restart the limit or not"),
+}  # fmt: skip
+
+
+def fire_due(session: Session, most: int = 20) -> int:
+    """Fire the limits that are due and remind the silent; returns how many things were done."""
+    fired = limits.claim_due(session, most)
+    for limit in fired:
+        apply(session, limit)
+    reminded = alerts.claim_reminders(session, most)
+    for alert in reminded:
+        remind(session, alert)
+    return len(fired) + len(reminded)
+
+
+def apply(session: Session, limit: limits.Limit) -> None:
+    """Apply the consequences of a limit that has just passed; a plan that cannot be read tells the leadership group."""
+    incident = session.get(Incident, limit.incident, with_for_update=True)
+    assert incident is not None
+    late = limit.fired_at is not None and (limit.fired_at - limit.due_at).total_seconds() > 5
+    timeline.record(
+        session, incident.id, "limit_passed", f"时限已到：{limit.title['zh']}" + ("（补触发）" if late else ""),
+        f"Limit passed: {limit.title['en']}" + (" (fired late)" if late else ""),
+        refs={"limit": limit.id, "due_at": iso(limit.due_at)},
+    )  # fmt: skip
+    plan = plans.rules_of(session, incident.revision)
+    if limit.rule.get("kind") == "route":
+        _next_of_route(session, incident, plan, limit)
+        return
+    rule = next((one for one in rules.all_limits(plan) if one.key == limit.key), None) if plan else None
+    if plan is None or rule is None:
+        alerts.issue_to(session, incident, plan, "leadership", limit.title, {"zh": "时限已到，预案规则缺失", "en": "Limit passed, its rule is missing"}, critical=True)
+        return
+    for consequence in rules.consequences(rule):
+        _follow(session, incident, plan, limit, consequence)
+    course.happen(session, incident, f"limit.{limit.key}.passed", occurred_at=limit.fired_at)
+
+
+def _follow(session: Session, incident: Incident, plan: rules.Plan, limit: limits.Limit, rule: rules.Consequence) -> None:
+    """Apply one consequence."""
+    said = words(rule.words) if rule.words else limit.title
+    if rule.alert:
+        for key in rule.alert:
+            alerts.issue_to(session, incident, plan, key, limit.title, said, critical=rule.critical, audience=rule.audience, clause_=limit.clause)
+    elif rule.ask:
+        zh, en = ASKS[rule.ask]
+        decider = rule.of or plan.authority.decides
+        teams = plans.teams_for(session, plan, decider)
+        made = proposals.ask(session, incident, rule.ask, {"zh": zh, "en": en}, said, limit.clause, teams[0] if teams else None)
+        if made is not None:
+            alerts.issue_to(session, incident, plan, decider, {"zh": f"请决策：{zh}", "en": f"Decide: {en}"}, said, critical=True, clause_=limit.clause)
+    elif rule.activate:
+        if incident.status in ("reported", "verified", "warning"):
+            course.activate(session, incident, None, limit.due_at)
+    elif rule.warn:
+        if incident.status in ("reported", "verified"):
+            incidents.move(incident, "warning", allowed=("reported", "verified"))
+            course.happen(session, incident, "plan.warned")
+    elif rule.order:
+        course.give_order(session, incident, plan, plan.order(rule.order))
+    elif rule.tier:
+        begin_tier(session, incident, plan, rule.tier)
+    elif rule.level or rule.propose:
+        _propose(session, incident, plan, limit, rule, said)
+    elif rule.notice:
+        course.prepare_notice(session, incident, rule.notice)
+    elif rule.report:
+        report = plan.report(rule.report)
+        alerts.issue_to(session, incident, plan, report.owner, words(report.title), said, critical=True, clause_=clause(report.clause))
+
+
+def begin_tier(session: Session, incident: Incident, plan: rules.Plan, key: str) -> None:
+    """Send the posts of a tier to paper: the switch, its orders, and everybody told."""
+    tier = next((one for one in plan.manual.tiers if one.key == key), None) if plan.manual else None
+    if tier is None or any(mode.tier == key for mode in continuity.on_paper(session, incident.id)):
+        return
+    continuity.switch(
+        session, new_id(), incident, tier=key, title=words(tier.title), to="manual", by=None, occurred_at=incident.received_at
+    )
+    for order in tier.orders:
+        course.give_order(session, incident, plan, plan.order(order))
+    course.happen(session, incident, f"tier.{key}.started")
+
+
+def _propose(session: Session, incident: Incident, plan: rules.Plan, limit: limits.Limit, rule: rules.Consequence, said: dict[str, Any]) -> None:
+    if rule.level is None:
+        proposals.propose_levels(session, incident, plan)
+        return
+    scale_key, _, level_key = rule.level.partition(".")
+    scale = plan.scale(scale_key)
+    level = next(one for one in scale.levels if one.key == level_key)
+    title = {"zh": f"{scale.title.zh}：{level.title.zh}", "en": f"{scale.title.en}: {level.title.en}"}
+    teams = plans.teams_for(session, plan, scale.by)
+    if proposals.ask(session, incident, "level", title, said, limit.clause, teams[0] if teams else None, scale_key, level_key):
+        for key in level.route or (scale.by,):
+            alerts.issue_to(session, incident, plan, key, title, said, critical=True, clause_=limit.clause)
+
+
+def _next_of_route(session: Session, incident: Incident, plan: rules.Plan | None, limit: limits.Limit) -> None:
+    """Tell the next of a reporting route when those told so far are silent."""
+    route = next((one for one in plan.routes if one.key == limit.rule["route"]), None) if plan else None
+    if plan is None or route is None:
+        return
+    step = limit.rule["step"] + 1
+    if step < len(route.to):
+        course.follow_route(session, incident, plan, route, step)
+    elif route.then is not None:
+        following = next(one for one in plan.routes if one.key == route.then)
+        course.follow_route(session, incident, plan, following, 0)
+
+
+def remind(session: Session, alert: alerts.Alert) -> None:
+    """Ask the silent again; at the second time the commanders are shown who they are."""
+    silent = alerts.silent(session, alert.id)
+    if not silent:
+        alert.remind_at = None
+        return
+    alerts.send(session, alert, silent, "reminder")
+    team = session.get(people.Team, alert.team) if alert.team else None
+    title = team.title if team else {"zh": "个人", "en": "individuals"}
+    timeline.record(
+        session, alert.incident, "reminder", f"再次提醒{title['zh']}未回应的 {len(silent)} 人", f"{len(silent)} silent in {title['en']} reminded",
+        refs={"alert": alert.id, "team": alert.team}, audience="command",
+    )  # fmt: skip
