@@ -1,6 +1,6 @@
 /** How tabs and the worker hear of each other's writes: every change of a person's store is told here once it is committed. */
 
-import type { Entry, SentEntry, StoredRow, TrayEntry } from './db';
+import type { Entry, SentEntry, StoredPhoto, StoredRow, TrayEntry } from './db';
 import type { Id } from './types';
 
 export interface Connection {
@@ -22,6 +22,8 @@ export interface Connection {
   updateNeeded: boolean;
   /** The live stream is open and was heard within its heartbeat. */
   live: boolean;
+  /** This phone cannot keep anything: private mode, or another tab holds an older store. */
+  storeUnavailable: boolean;
   /** Server time minus phone time in ms. */
   skew: number;
 }
@@ -44,7 +46,7 @@ export interface Change {
   alert?: { alert: Id; recipient?: Id; title?: unknown; level?: string; critical?: boolean };
   /** What the sender learnt about the connection. */
   connection?: Partial<Connection>;
-  photo?: { id: Id; sent: number; size: number; state: string };
+  photo?: { id: Id; sent: number; size: number; state: StoredPhoto['state'] };
 }
 
 type Listener = (change: Change) => void;

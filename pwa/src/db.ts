@@ -86,6 +86,7 @@ export type ReadTx = IDBPTransaction<PersonSchema, StoreName[], 'readonly'>;
 export type WriteTx = IDBPTransaction<PersonSchema, StoreName[], 'readwrite'>;
 
 const VERSION = 1;
+const OPEN_TIMEOUT_MS = 10_000;
 const isWorker = 'clients' in globalThis && !('document' in globalThis);
 
 /** The store could not be opened: blocked by an old tab, forbidden by private mode, or newer than this code. */
@@ -129,23 +130,32 @@ class Connection<S extends DBSchema> {
     const forget = () => {
       this.opening = null;
     };
-    if (isWorker && (await versionOf(this.name)) === 0) {
-      // The worker never creates or upgrades: a page that does so would hang behind the worker's old connection.
-      throw new StoreUnavailable(`${this.name} is not there yet`);
-    }
-    const wait = new Promise<never>((_, reject) =>
-      setTimeout(() => reject(new StoreUnavailable(`${this.name} is held by another tab`)), 10_000),
-    );
-    wait.catch(() => undefined);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new StoreUnavailable(`${this.name} is held by another tab`)), OPEN_TIMEOUT_MS);
+    });
     const opened = openDB<S>(this.name, isWorker ? undefined : VERSION, {
-      upgrade: (db) => this.upgrade(db),
+      upgrade: (db, _from, _to, tx) => {
+        // The worker never creates or upgrades: a page that does so would hang behind the worker's old connection.
+        if (isWorker) tx.abort();
+        else this.upgrade(db);
+      },
       blocking: (_current, _wanted, event) => {
         (event.target as IDBDatabase).close();
         forget();
       },
       terminated: forget,
     });
-    return await Promise.race([opened, wait]);
+    try {
+      return await Promise.race([opened, wait]);
+    } catch (error) {
+      if (isWorker && error instanceof DOMException && error.name === 'AbortError') {
+        throw new StoreUnavailable(`${this.name} is not there yet`);
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -235,12 +245,6 @@ export function useStore(person: Id | null): Store | null {
 
 function databaseOf(person: Id): string {
   return `tocsin-${person}`;
-}
-
-async function versionOf(name: string): Promise<number> {
-  if (!('databases' in indexedDB)) return 1;
-  const all = await indexedDB.databases();
-  return all.find((database) => database.name === name)?.version ?? 0;
 }
 
 function wasLost(error: unknown): boolean {

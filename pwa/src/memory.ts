@@ -143,9 +143,9 @@ function applyQueue(queue: NonNullable<Change['queue']>): void {
 
 function putRow(row: StoredRow): void {
   let byId = rows.get(row.type);
-  if (!byId) rows.set(row.type, (byId = new Map()));
+  if (!byId) rows.set(row.type, (byId = new Map<Id, Map<string, StoredRow>>()));
   let bySpace = byId.get(row.id);
-  if (!bySpace) byId.set(row.id, (bySpace = new Map()));
+  if (!bySpace) byId.set(row.id, (bySpace = new Map<string, StoredRow>()));
   bySpace.set(row.space, row);
 }
 
@@ -188,11 +188,9 @@ function collectEffects(): NonNullable<typeof effects> {
   const result: NonNullable<typeof effects> = new Map();
   for (const { entry, pending } of unconfirmed) {
     for (const effect of entry.effects) {
-      let byId = result.get(effect.type);
-      if (!byId) result.set(effect.type, (byId = new Map()));
-      const list = byId.get(effect.id) ?? [];
-      list.push({ effect, pending });
-      byId.set(effect.id, list);
+      const byId = result.get(effect.type) ?? new Map<Id, { effect: Effect; pending: boolean }[]>();
+      byId.set(effect.id, [...(byId.get(effect.id) ?? []), { effect, pending }]);
+      result.set(effect.type, byId);
     }
   }
   return result;

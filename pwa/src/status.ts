@@ -15,6 +15,7 @@ let known: Connection = {
   updateReady: false,
   updateNeeded: false,
   live: false,
+  storeUnavailable: false,
   skew: 0,
 };
 const state = writable(known);

@@ -8,12 +8,12 @@ export interface Words {
   en: string;
 }
 
-export type Role = "admin" | "commander" | "leader" | "responder" | "observer";
-export type TeamRole = "leader" | "deputy" | "member" | "liaison";
-export type Colour = "blue" | "yellow" | "orange" | "red";
+export type Role = 'admin' | 'commander' | 'leader' | 'responder' | 'observer';
+export type TeamRole = 'leader' | 'deputy' | 'member' | 'liaison';
+export type Colour = 'blue' | 'yellow' | 'orange' | 'red';
 
 export interface Me {
-  person: { id: Id; name: string; username: string; role: Role; locale: "zh" | "en" };
+  person: { id: Id; name: string; username: string; role: Role; locale: 'zh' | 'en' };
   organisation: { id: Id; name: Words; timezone: string; demo: boolean };
   memberships: { team: Id; kind: string; role: TeamRole }[];
   device: { id: Id; name: string; subscribed: boolean };
@@ -88,7 +88,7 @@ export interface Duty {
   id: Id;
   person: Id;
   team: Id;
-  kind: "on" | "off";
+  kind: 'on' | 'off';
   starts_at: Instant;
   ends_at: Instant | null;
 }
@@ -100,7 +100,7 @@ export interface Contact {
 export interface Place {
   id: Id;
   parent: Id | null;
-  kind: "site" | "area" | "gate" | "hall" | "room" | "point";
+  kind: 'site' | 'area' | 'gate' | 'hall' | 'room' | 'point';
   title: Words;
   lat: number | null;
   lon: number | null;
@@ -115,7 +115,7 @@ export interface Plan {
   version: number;
   title: Words;
   category: string;
-  status: "draft" | "approved" | "retired";
+  status: 'draft' | 'approved' | 'retired';
   teams: string[];
   /** The approved revision as data; its inner shape belongs to the plan language. */
   rules: Record<string, unknown>;
@@ -137,14 +137,7 @@ export interface Supply {
   expires_at: Instant | null;
 }
 export type IncidentStatus =
-  | "reported"
-  | "verified"
-  | "warning"
-  | "activated"
-  | "restored"
-  | "ended"
-  | "reviewed"
-  | "dismissed";
+  'reported' | 'verified' | 'warning' | 'activated' | 'restored' | 'ended' | 'reviewed' | 'dismissed';
 export interface Incident extends FromFact, Folded {
   id: Id;
   plan: string | null;
@@ -161,20 +154,20 @@ export interface Incident extends FromFact, Folded {
   teams: Id[];
 }
 export type DecisionKind =
-  | "verify"
-  | "dismiss"
-  | "activate"
-  | "decline"
-  | "level"
-  | "fallback"
-  | "evacuate"
-  | "restore"
-  | "end"
-  | "resume"
-  | "extend_limit"
-  | "pause_limit"
-  | "end_limit"
-  | "stand_down";
+  | 'verify'
+  | 'dismiss'
+  | 'activate'
+  | 'decline'
+  | 'level'
+  | 'fallback'
+  | 'evacuate'
+  | 'restore'
+  | 'end'
+  | 'resume'
+  | 'extend_limit'
+  | 'pause_limit'
+  | 'end_limit'
+  | 'stand_down';
 export interface Decision extends FromFact, Folded {
   id: Id;
   incident: Id;
@@ -192,7 +185,7 @@ export interface Limit {
   started_at: Instant;
   due_at: Instant;
   length_seconds: number;
-  status: "running" | "met" | "passed" | "cancelled" | "paused";
+  status: 'running' | 'met' | 'passed' | 'cancelled' | 'paused';
   ended_at: Instant | null;
   fired_at: Instant | null;
   consequence: Words;
@@ -200,7 +193,7 @@ export interface Limit {
 export interface Report extends FromFact, Folded {
   id: Id;
   incident: Id | null;
-  chain: "first" | "continued" | "final";
+  chain: 'first' | 'continued' | 'final';
   previous: Id | null;
   type: string;
   place: Id | null;
@@ -208,7 +201,7 @@ export interface Report extends FromFact, Folded {
   text: string | null;
   counts: Record<string, number>;
   fields: Record<string, string>;
-  photos: (PhotoRef & { state: "waiting" | "delivered" | "refused" })[];
+  photos: (PhotoRef & { state: 'waiting' | 'delivered' | 'refused' })[];
   struck: { reason: string; by: Id; at: Instant } | null;
   seen_at?: Instant | null;
 }
@@ -216,7 +209,7 @@ export interface Tally extends FromFact, Folded {
   id: Id;
   incident: Id | null;
   place: Id;
-  kind: "in" | "out" | "present" | "density";
+  kind: 'in' | 'out' | 'present' | 'density';
   count: number;
   window_seconds: number | null;
 }
@@ -227,18 +220,10 @@ export interface Proposal extends FromFact {
   level: Level;
   reason: Words;
   clause: Clause | null;
-  status: "open" | "taken" | "set_aside";
+  status: 'open' | 'taken' | 'set_aside';
 }
 export type RequestState =
-  | "requested"
-  | "approved"
-  | "dispatched"
-  | "in_transit"
-  | "received"
-  | "short"
-  | "returned"
-  | "declined"
-  | "cancelled";
+  'requested' | 'approved' | 'dispatched' | 'in_transit' | 'received' | 'short' | 'returned' | 'declined' | 'cancelled';
 export interface SupplyRequest extends FromFact, Folded {
   id: Id;
   incident: Id | null;
@@ -253,16 +238,16 @@ export interface SupplyRequest extends FromFact, Folded {
   contested: boolean;
 }
 export type MovementKind =
-  | "approved"
-  | "declined"
-  | "dispatched"
-  | "in_transit"
-  | "received"
-  | "short"
-  | "returned"
-  | "used"
-  | "void"
-  | "cancelled";
+  | 'approved'
+  | 'declined'
+  | 'dispatched'
+  | 'in_transit'
+  | 'received'
+  | 'short'
+  | 'returned'
+  | 'used'
+  | 'void'
+  | 'cancelled';
 export interface Movement extends FromFact, Folded {
   id: Id;
   request: Id;
@@ -280,15 +265,15 @@ export interface Notice extends FromFact, Folded {
   channel: string;
   wording: Words;
   eta: Instant | null;
-  kind: "notice" | "correction" | "all_clear";
-  state: "draft" | "approved" | "published";
+  kind: 'notice' | 'correction' | 'all_clear';
+  state: 'draft' | 'approved' | 'published';
   approved_by: Id | null;
 }
 export interface Mode extends FromFact, Folded {
   id: Id;
   incident: Id;
   tier: string;
-  to: "manual" | "normal";
+  to: 'manual' | 'normal';
 }
 export interface BackEntry extends FromFact, Folded {
   id: Id;
@@ -303,9 +288,9 @@ export interface Review extends Folded {
   id: Id;
   incident: Id;
   due_at: Instant;
-  status: "draft" | "signed";
+  status: 'draft' | 'signed';
   sections: { key: string; title: Words; text: string; filled: boolean }[];
-  outcomes: { limit: Id; result: "met" | "late" | "unmet"; by_seconds: number }[];
+  outcomes: { limit: Id; result: 'met' | 'late' | 'unmet'; by_seconds: number }[];
   actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done?: boolean }[];
 }
 /** One line of an incident's timeline. */
@@ -343,7 +328,7 @@ export interface Order extends FromFact, Folded {
   clause: Clause | null;
   alert: Id;
   checklist: Id | null;
-  kind: "plan" | "manual";
+  kind: 'plan' | 'manual';
   issued_at: Instant;
 }
 export interface Checklist {
@@ -359,7 +344,7 @@ export interface Item {
   id: Id;
   checklist: Id;
   position: number;
-  kind: "tick" | "number" | "text" | "choice" | "photo" | "signature";
+  kind: 'tick' | 'number' | 'text' | 'choice' | 'photo' | 'signature';
   title: Words;
   unit: string | null;
   min: number | null;
@@ -381,7 +366,7 @@ export interface Mark extends FromFact, Folded {
   based_on: Id | null;
   photo?: Id | null;
 }
-export type AnswerKind = "received" | "on_my_way" | "on_scene" | "cannot" | "need_help";
+export type AnswerKind = 'received' | 'on_my_way' | 'on_scene' | 'cannot' | 'need_help';
 export interface Recipient extends Folded {
   id: Id;
   alert: Id;
@@ -413,7 +398,7 @@ export interface Alert extends FromFact {
   clause: Clause | null;
   issued_at: Instant;
   expires_at: Instant;
-  status: "open" | "ended";
+  status: 'open' | 'ended';
   place: Id | null;
 }
 export interface Device {
@@ -485,13 +470,13 @@ export interface FieldError {
 export interface BatchItem {
   id: Id;
   seq: number;
-  method: "PUT";
+  method: 'PUT';
   path: string;
   body: Record<string, unknown>;
 }
 export interface BatchResult {
   id: Id;
-  status: "applied" | "duplicate" | "conflict" | "refused" | "retry_later";
+  status: 'applied' | 'duplicate' | 'conflict' | 'refused' | 'retry_later';
   http: number;
   code?: string | null;
   message?: string | null;
@@ -507,7 +492,7 @@ export interface FeedRow {
   type: string;
   id: Id;
   version: number;
-  op: "put" | "del";
+  op: 'put' | 'del';
   doc: Record<string, unknown> | null;
 }
 export interface ChangesAnswer {
@@ -524,12 +509,12 @@ export interface PushHead {
   recipient: Id;
   incident: Id;
   person: Id;
-  level: Colour | "none";
+  level: Colour | 'none';
   drill: boolean;
   critical: boolean;
   sent_at: Instant;
   expires_at: Instant;
-  locale: "zh" | "en";
+  locale: 'zh' | 'en';
   receipt_token: string;
   answer_token: string;
 }
@@ -540,7 +525,7 @@ export interface PushPayload {
     body?: string;
     tag?: string;
     lang?: string;
-    dir?: "ltr" | "rtl" | "auto";
+    dir?: 'ltr' | 'rtl' | 'auto';
     navigate?: string;
     silent?: boolean;
     require_interaction?: boolean;

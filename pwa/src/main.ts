@@ -1,0 +1,23 @@
+/** Starts the app: the store and the person first, the first screen from them, and only then anything that needs a network. */
+
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { startLive } from './live';
+import { tidyPhotos } from './photos';
+import { confirmSession, startSession } from './session';
+import { note } from './status';
+import { startTriggers } from './triggers';
+import { startWorker } from './updates';
+
+try {
+  await startSession();
+} catch {
+  // Private mode, or an old tab that does not let go: the app opens and says so instead of staying blank.
+  note({ storeUnavailable: true });
+}
+mount(App, { target: document.getElementById('app')! });
+startTriggers();
+startLive();
+void confirmSession();
+void startWorker();
+void tidyPhotos();

@@ -1,0 +1,218 @@
+/** Push messages in the worker: something is always shown first, then the receipt, then catching up; buttons answer. */
+
+import { call, Offline, Refused, speak } from './api';
+import { now, restore, stamp } from './clock';
+import { setting, store, useStore, type Store } from './db';
+import { flush } from './flush';
+import { newId } from './ids';
+import { put, settle } from './queue';
+import { sync } from './sync';
+import { spoken } from './spoken';
+import type { AnswerKind, Id, PushHead, PushPayload } from './types';
+
+/** Declared in part, because tests of this file know only a page's types. */
+declare const self: {
+  registration: ServiceWorkerRegistration;
+  clients: {
+    matchAll(options: { type: 'window'; includeUncontrolled: boolean }): Promise<readonly OpenPage[]>;
+    openWindow(path: string): Promise<unknown>;
+  };
+};
+interface OpenPage {
+  visibilityState: string;
+  postMessage(message: unknown): void;
+  focus(): Promise<unknown>;
+}
+
+const ANSWERS: readonly string[] = ['received', 'on_my_way', 'on_scene', 'cannot', 'need_help'];
+const LOOK_UP_MS = 300;
+const ICON = '/icons/icon-192.png';
+const BADGE = '/icons/badge-96.png';
+
+/** Opens the store of the person signed in; null when nobody is, or the phone has no store yet. */
+export async function wake(): Promise<Store | null> {
+  try {
+    restore((await setting<number>('skew')) ?? 0);
+    const mine = useStore((await setting<Id | null>('person')) ?? null);
+    const me = await mine?.meta<{ person: { locale: string } }>('me');
+    speak(me?.person.locale ?? 'zh');
+    return mine;
+  } catch {
+    return useStore(null);
+  }
+}
+
+/** Shows what a push message says; never nothing, because a browser takes back a permission that shows nothing. */
+export async function onPush(text: string | null): Promise<void> {
+  const payload = parsed(text);
+  const head = payload?.tocsin ?? null;
+  const mine = await within(LOOK_UP_MS, wake(), null);
+  const strange = !payload?.notification || !head || mine?.person !== head.person;
+  if (strange) await showNeutral(head);
+  else await showAlert(payload, head, mine);
+  if (!head) return;
+  await receipt(head).catch(() => undefined);
+  if (mine && mine.person === head.person) await sync();
+}
+
+/** A tap on the notification or on one of its answers. */
+export async function onClick(action: string, data: unknown): Promise<void> {
+  const head = isHead(data) ? data : null;
+  if (head && ANSWERS.includes(action)) {
+    await answer(head, action as AnswerKind);
+    return;
+  }
+  const mine = await wake();
+  if (head && mine?.person === head.person) {
+    const fact = { path: `/alerts/${head.alert}/receipts/{id}`, body: { kind: 'opened', channel: 'push' } };
+    await put(mine, fact).catch(() => undefined);
+  }
+  await openApp(head ? `/#/alerts/${head.alert}` : '/#/now');
+  if (mine) await flush(mine);
+}
+
+/** Written down before anything is sent; without a session the message's own one-purpose token carries it. */
+async function answer(head: PushHead, kind: AnswerKind): Promise<void> {
+  const mine = await wake();
+  const id = newId();
+  const occurred = stamp();
+  let reached: boolean;
+  if (mine && mine.person === head.person) {
+    const effect = { answer: kind, answered_at: occurred, silent: false, alert: head.alert, person: head.person };
+    const entry = await put(mine, {
+      id,
+      path: `/alerts/${head.alert}/answers/{id}`,
+      body: { kind, occurred_at: occurred },
+      optimistic: { type: 'recipient', id: head.recipient, doc: effect },
+    });
+    const outcome = await flush(mine);
+    reached = outcome.state === 'done';
+    if (outcome.state === 'signed_out' || outcome.state === 'wrong_person') {
+      reached = await byToken('answers', id, { token: head.answer_token, kind, occurred_at: occurred });
+      if (reached) await settle(mine, [entry], [{ id, status: 'applied', http: 200 }], 0);
+    }
+  } else {
+    reached = await byToken('answers', id, { token: head.answer_token, kind, occurred_at: occurred });
+  }
+  const kept = mine?.person === head.person;
+  const words = spoken(head.locale);
+  await self.registration.showNotification(words.answers[kind], {
+    body: reached ? words.reached : kept ? words.kept : words.notSent,
+    tag: head.alert,
+    icon: ICON,
+    badge: BADGE,
+    silent: true,
+    data: head,
+  });
+}
+
+/** Says `delivered` for the push itself; if the server cannot be reached now, the queue says it later. */
+async function receipt(head: PushHead): Promise<void> {
+  const body = { kind: 'delivered', occurred_at: stamp(), token: head.receipt_token };
+  try {
+    await call('PUT', `/deliveries/${head.delivery}/receipts/${newId()}`, { body, timeoutMs: 8_000 });
+  } catch (error) {
+    const mine = store();
+    if (!(error instanceof Offline) || mine?.person !== head.person) return;
+    await put(mine, { path: `/alerts/${head.alert}/receipts/{id}`, body: { kind: 'delivered', channel: 'push' } });
+  }
+}
+
+async function byToken(what: 'answers' | 'receipts', id: Id, body: Record<string, unknown>): Promise<boolean> {
+  try {
+    await call('POST', `/tokens/${what}/${id}`, { body });
+    return true;
+  } catch (error) {
+    if (error instanceof Offline || error instanceof Refused) return false;
+    throw error;
+  }
+}
+
+async function showAlert(payload: PushPayload, head: PushHead, mine: Store): Promise<void> {
+  const said = payload.notification!;
+  const over = await within(LOOK_UP_MS, isOver(mine, head), false);
+  const words = spoken(head.locale);
+  const options: NotificationOptions & Record<string, unknown> = {
+    body: said.body ?? '',
+    tag: said.tag ?? head.alert,
+    lang: said.lang ?? head.locale,
+    dir: said.dir ?? 'auto',
+    icon: ICON,
+    badge: BADGE,
+    renotify: !over,
+    requireInteraction: !over && (said.require_interaction ?? head.critical),
+    silent: over || (said.silent ?? false),
+    vibrate: over ? [] : head.critical ? [400, 150, 400, 150, 800] : [250, 120, 250],
+    timestamp: Date.parse(head.sent_at) || Date.now(),
+    actions: over ? [] : (said.actions ?? []).map(({ action, title }) => ({ action, title })),
+    data: head,
+  };
+  // `silent` and `vibrate` together are refused by browsers.
+  if (options.silent) delete options['vibrate'];
+  await self.registration.showNotification(over ? `${words.over}${said.title}` : said.title, options);
+  const badge = (navigator as { setAppBadge?: (count: number) => Promise<void> }).setAppBadge;
+  if (badge && said.app_badge !== undefined) await badge.call(navigator, said.app_badge).catch(() => undefined);
+}
+
+/** For a malformed message, a signed-out phone, or another person's alert: nothing of its content. */
+async function showNeutral(head: PushHead | null): Promise<void> {
+  const words = spoken(head?.locale);
+  await self.registration.showNotification(words.name, {
+    body: words.neutral,
+    tag: head?.alert ?? 'tocsin',
+    icon: ICON,
+    badge: BADGE,
+  });
+}
+
+async function isOver(mine: Store, head: PushHead): Promise<boolean> {
+  if (Date.parse(head.expires_at) < now()) return true;
+  const key: [string, string, string] = [`me:${head.person}`, 'alert', head.alert];
+  const row = await mine.read(['rows'], (tx) => tx.objectStore('rows').get(key));
+  return row?.doc['status'] === 'ended';
+}
+
+async function openApp(path: string): Promise<void> {
+  const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  const page = pages.find((one) => one.visibilityState === 'visible') ?? pages[0];
+  if (page) {
+    page.postMessage({ open: path });
+    await page.focus().catch(() => undefined);
+  } else {
+    await self.clients.openWindow(path);
+  }
+}
+
+function parsed(text: string | null): PushPayload | null {
+  try {
+    const payload = JSON.parse(text ?? '') as PushPayload | null;
+    if (typeof payload !== 'object' || payload === null) return null;
+    const title = payload.notification?.title;
+    const head = payload.tocsin ?? (payload.notification as { data?: unknown } | undefined)?.data;
+    return {
+      ...(typeof title === 'string' && title !== '' && payload.notification
+        ? { notification: payload.notification }
+        : {}),
+      ...(isHead(head) ? { tocsin: head } : {}),
+    };
+  } catch {
+    return null;
+  }
+}
+
+function isHead(value: unknown): value is PushHead {
+  const head = value as Partial<PushHead> | null;
+  return typeof head === 'object' && head !== null && typeof head.alert === 'string' && typeof head.person === 'string';
+}
+
+async function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), ms);
+  });
+  try {
+    return await Promise.race([work.catch(() => otherwise), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,56 @@
+/** The service worker: serves the app without a network, shows pushes, takes answers from them, sends the queue when woken. */
+
+import { setting, type Store } from './db';
+import { onClick, onPush, wake } from './notify';
+import { answer, clearOut, layIn } from './shell';
+import { fit, forgetReported } from './subscription';
+import { sync } from './sync';
+import type { Id, Me } from './types';
+
+declare const self: ServiceWorkerGlobalScope;
+
+self.addEventListener('install', (event) => event.waitUntil(layIn()));
+
+self.addEventListener('activate', (event) => event.waitUntil(Promise.all([clearOut(), self.clients.claim()])));
+
+self.addEventListener('fetch', (event) => {
+  const response = answer(event.request);
+  if (response) event.respondWith(response);
+});
+
+self.addEventListener('message', (event) => {
+  if ((event.data as { type?: string } | null)?.type === 'SKIP_WAITING') void self.skipWaiting();
+});
+
+self.addEventListener('push', (event) => event.waitUntil(onPush(textOf(event))));
+
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  event.waitUntil(onClick(event.action, event.notification.data));
+});
+
+self.addEventListener('pushsubscriptionchange', (event) => {
+  (event as ExtendableEvent).waitUntil(subscribeAgain());
+});
+
+// Only Chromium fires it: a bonus on top of what the page does itself.
+self.addEventListener('sync' as 'message', (event) => {
+  (event as unknown as ExtendableEvent).waitUntil(wake().then((mine) => (mine ? sync() : undefined)));
+});
+
+function textOf(event: PushEvent): string | null {
+  try {
+    return event.data?.text() ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function subscribeAgain(): Promise<void> {
+  await forgetReported();
+  const mine: Store | null = await wake();
+  const me = await mine?.meta<Me>('me');
+  const device = await setting<Id>('device');
+  if (!me || !device) return;
+  await fit(self.registration, { person: me.person.id, device, key: me.vapid_public_key }, true);
+}
