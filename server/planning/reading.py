@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import types
+from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -25,6 +26,7 @@ _KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
 _ZONES = available_timezones()
+_ITEM_MEASURES: Final[Mapping[str, Literal["number", "choice"]]] = {"number": "number", "choice": "choice"}
 
 
 class Reader:
@@ -100,13 +102,13 @@ class Reader:
             key, kind = text(item, "key"), text(item, "kind")
             self.local_items.add(key)
             options = tuple(Option(key=text(one, "key"), title=Words("", "")) for one in items(child(item, "options")))
-            known = {"number": "number", "choice": "choice"}.get(kind, "flag")
+            known = _ITEM_MEASURES.get(kind, "flag")
             self.local[f"item.{key}"] = MeasureRule(
                 key=f"item.{key}",
                 title=Words("", ""),
                 kind=known,
                 unit=text(item, "unit"),
-                options=options,  # type: ignore[arg-type]
+                options=options,
             )
 
     def value(self, hint: Any, node: Node, path: str) -> Any:

@@ -10,14 +10,17 @@ from server.domain.rules.conditions import Condition, holds
 from server.domain.rules.guidance import (
     Lock,
     end_conditions_met,
+    hours_at,
     locked_items,
     may_end,
     notices_for,
     open_items,
     orders_for,
     phases_started_by,
+    routes_for,
     zones_in_force,
 )
+from server.domain.rules.jsonable import to_jsonable
 from server.domain.rules.lengths import Length, LengthUnknown
 from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, propose_level
 from server.domain.rules.plans import Plan
@@ -53,6 +56,7 @@ __all__ = [
     "elapsed_measures",
     "end_conditions_met",
     "holds",
+    "hours_at",
     "is_lowering",
     "limits_ended_by",
     "limits_started_by",
@@ -63,7 +67,9 @@ __all__ = [
     "orders_for",
     "phases_started_by",
     "propose_level",
+    "routes_for",
     "tier_at",
+    "to_jsonable",
     "with_alarm",
     "zones_in_force",
 ]

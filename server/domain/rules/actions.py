@@ -46,8 +46,8 @@ class Phase:
 class OrderRule:
     """One order to one team.
 
-    It goes out when its phase begins, provided `when` does not speak against it and, where `levels` are named, one of
-    them is set. `within` is the time to carry it out. `zone` is where the work is; in a no-phone zone the answer is
+    It goes out when its phase begins, as soon as `when` is known to hold and, where `levels` are named, one of them is
+    set. `within` is the time to carry it out. `zone` is where the work is; in a no-phone zone the answer is
     given by someone outside it (`answer_from: outside`).
     """
 

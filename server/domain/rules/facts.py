@@ -49,7 +49,7 @@ MADE_FACTS: Final = MappingProxyType(
         "limit": ("limit", ("passed", "met")),
         "order": ("order", ("issued", "answered", "done")),
         "checklist": ("checklist", ("done",)),
-        "team": ("team", ("on-scene",)),
+        "team": ("team", ("on-scene", "answered")),
         "phase": ("phase", ("started",)),
         "tier": ("tier", ("started",)),
         "notice": ("notice", ("published",)),

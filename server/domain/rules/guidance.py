@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 from server.domain.rules.actions import OrderRule, Phase
 from server.domain.rules.checklists import ChecklistRule, ItemRule
@@ -12,7 +15,10 @@ from server.domain.rules.conditions import holds
 from server.domain.rules.plans import Plan
 from server.domain.rules.publications import NoticeRule
 from server.domain.rules.safeguards import Zone
+from server.domain.rules.teams import Route
 from server.domain.rules.words import Clause, Words
+
+Hours = Literal["working", "night", "holiday"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def orders_for(
 ) -> tuple[OrderRule, ...]:
     """The orders of a phase (any, if None), for the levels set so far (`scale.level`), optionally of one team.
 
-    An order bound to levels needs one of them; one whose `when` is known to be false is left out.
+    An order bound to levels needs one of them; one with a `when` waits until that is known to hold.
     """
     return tuple(
         order
@@ -47,8 +53,23 @@ def orders_for(
         if (phase is None or order.phase == phase)
         and (team is None or order.team == team)
         and (not order.levels or any(level in levels for level in order.levels))
-        and holds(order.when, known or {}) is not False
+        and holds(order.when, known or {}) is True
     )
+
+
+def hours_at(moment: datetime, timezone: str, holidays: Collection[date] = ()) -> Hours:
+    """Whether a moment (aware) is a holiday (weekends and the days given), working hours (8 to 18) or night."""
+    local = moment.astimezone(ZoneInfo(timezone))
+    if local.date() in holidays or local.weekday() >= 5:
+        return "holiday"
+    return "working" if 8 <= local.hour < 18 else "night"
+
+
+def routes_for(plan: Plan, fact: str, hours: Hours) -> tuple[Route, ...]:
+    """The reporting routes this fact sets off at these hours; one made for the hours replaces those made for always."""
+    on = [route for route in plan.routes if route.on == fact]
+    own = tuple(route for route in on if route.hours == hours)
+    return own or tuple(route for route in on if route.hours == "always")
 
 
 def notices_for(plan: Plan, phase: str) -> tuple[NoticeRule, ...]:

@@ -67,7 +67,7 @@ def from_jsonable(hint: Any, value: object, path: str) -> object:
 
 def _rule(hint: Any, value: object, path: str) -> object:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{path}: not an object")  # noqa: TRY004 - one error for every misfit
+        raise ValueError(f"{path}: not an object")
     parts = shape(hint)
     unknown = set(value) - set(parts)
     if unknown:

@@ -100,7 +100,8 @@ def _back_entry_limit(entry: BackEntry) -> LimitRule:
 
 
 def _report_limit(report: ReportRule) -> LimitRule:
-    assert report.within is not None and report.starts is not None
+    assert report.within is not None
+    assert report.starts is not None
     words = Words(f"“{report.title.zh}”尚未报送。", f"“{report.title.en}” has not been sent.")
     return LimitRule(
         key=f"report-{report.key}",
