@@ -6,7 +6,8 @@ import { skew } from './clock';
 import { setting, type Entry, type Store } from './db';
 import { erase } from './erase';
 import { exclusive } from './locks';
-import { choose, itemOf, MAX_ITEMS, offerAgain, setAside, settle, waiting } from './queue';
+import { choose, itemOf, MAX_ITEMS, offerAgain, settle, waiting } from './queue';
+import { setAside } from './tray';
 import type { BatchAnswer, Id } from './types';
 
 /** What stopped the sender. `retryAt` is phone time in ms, null when only a person or another trigger can help. */
@@ -47,9 +48,9 @@ async function drain(store: Store): Promise<Outcome> {
     await setAside(store, oversized, 'too_large', '');
     if (batch.length === 0) return { state: 'done', retryAt: next };
     try {
-      const left = await sendBatch(store, batch);
+      const moved = await sendBatch(store, batch);
       heard({ sessionExpired: false, wrongPerson: false, updateNeeded: false });
-      if (left === 0) return { state: 'done', retryAt: Date.now() + ITEM_RETRY_MS };
+      if (moved === 0) return { state: 'done', retryAt: Date.now() + ITEM_RETRY_MS };
       maxItems = MAX_ITEMS;
     } catch (error) {
       if (error instanceof Refused && divides(error)) {

@@ -3,8 +3,9 @@
 import { derived, readable, type Readable } from 'svelte/store';
 import { store, type Effect, type Entry, type SentEntry, type Store, type TrayEntry } from './db';
 import { docs, onChange, outbox, QUEUE, ready, sent, tray } from './memory';
-import { discard, put, retry, type Fact } from './queue';
+import { put, type Fact } from './queue';
 import { sync } from './sync';
+import { discard, retry } from './tray';
 import type { Id } from './types';
 
 export type { Effect, Entry, Fact, SentEntry, TrayEntry };

@@ -5,7 +5,8 @@ import { announce, type Change } from './changes';
 import { type Entry, type Store, type StoredRow, type TrayEntry } from './db';
 import { changeEpoch, heard, newEpoch, stopped, type Outcome } from './flush';
 import { exclusive } from './locks';
-import { inTray, markSettled, moveToTray, names } from './queue';
+import { inTray, markSettled, textOf } from './queue';
+import { moveToTray } from './tray';
 import type { ChangesAnswer, Id } from './types';
 
 const PAGE = 500;
@@ -92,9 +93,7 @@ export async function take(store: Store, answer: ChangesAnswer): Promise<void> {
       const waiting = await tx.objectStore('outbox').getAll();
       if (waiting.length === 0) return [];
       const lost = await ownIds(space);
-      return waiting
-        .filter((entry) => [...lost].some((id) => names(entry, id)))
-        .map((entry) => inTray(entry, 'space_dropped', '', []));
+      return waiting.filter((entry) => speaksOf(entry, lost)).map((entry) => inTray(entry, 'space_dropped', '', []));
     }
 
     async function ownIds(space: string): Promise<Set<Id>> {
@@ -112,6 +111,12 @@ export async function take(store: Store, answer: ChangesAnswer): Promise<void> {
   if (aside.length) {
     announce({ person: store.person, queue: { tray: aside, outboxGone: aside.map((entry) => entry.id) } });
   }
+}
+
+/** Looks for ids in the text, not for the text of every id: a space may hold thousands of rows. */
+function speaksOf(entry: Entry, ids: ReadonlySet<Id>): boolean {
+  const named = textOf(entry).match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
+  return named.some((id) => id !== entry.id && ids.has(id));
 }
 
 function unique<T extends Entry>(entries: T[]): T[] {

@@ -2,7 +2,7 @@
 
 import { announce } from './changes';
 import { stamp } from './clock';
-import { type Effect, type Entry, type SentEntry, type Store, type TrayEntry, type WriteTx } from './db';
+import type { Effect, Entry, SentEntry, Store, TrayEntry, WriteTx } from './db';
 import { newId } from './ids';
 import type { BatchItem, BatchResult, Id } from './types';
 
@@ -91,7 +91,8 @@ export function choose(
       late.push(entry.id);
       continue;
     }
-    if (late.some((id) => names(entry, id))) {
+    const text = late.length > 0 ? textOf(entry) : '';
+    if (late.some((id) => text.includes(id))) {
       late.push(entry.id);
       continue;
     }
@@ -111,7 +112,7 @@ export function itemOf(entry: Entry): BatchItem {
   return { id: entry.id, seq: entry.seq, method: 'PUT', path: entry.path, body: entry.body };
 }
 
-/** Carries out the server's word on a batch in one transaction. Returns how many entries left the queue. */
+/** Carries out the server's word on a batch in one transaction. Returns how many entries left the queue or were put off. */
 export async function settle(store: Store, batch: Entry[], results: BatchResult[], retryAt: number): Promise<number> {
   const asked = new Map(batch.map((entry) => [entry.id, entry]));
   const postponed = results.filter((result) => result.status === 'retry_later').map((result) => result.id);
@@ -145,60 +146,11 @@ export async function settle(store: Store, batch: Entry[], results: BatchResult[
   );
   const gone = [...done, ...refused].map((entry) => entry.id);
   announce({ person: store.person, queue: { outbox: later, sent: done, tray: refused, outboxGone: gone } });
-  return gone.length;
-}
-
-/** Moves entries to the tray with a reason of the phone's own. */
-export async function setAside(store: Store, entries: Entry[], code: string, message: string): Promise<void> {
-  if (entries.length === 0) return;
-  const refused = entries.map((entry) => inTray(entry, code, message, []));
-  await store.write(['outbox', 'tray'], (tx) => moveToTray(tx, refused), true);
-  announce({ person: store.person, queue: { tray: refused, outboxGone: refused.map((entry) => entry.id) } });
+  return gone.length + later.length;
 }
 
 export function inTray(entry: Entry, code: string, message: string, errors: TrayEntry['errors']): TrayEntry {
   return { ...entry, code, message, errors, at: stamp() };
-}
-
-export async function moveToTray(tx: WriteTx, refused: TrayEntry[]): Promise<void> {
-  for (const entry of refused) {
-    await tx.objectStore('outbox').delete(entry.id);
-    await tx.objectStore('tray').put(entry);
-  }
-}
-
-/**
- * Tries a refused entry again, optionally with another body. It keeps its id, so that facts which name it still fit;
- * only when that id belongs to another fact it gets a new one.
- */
-export async function retry(store: Store, id: Id, body?: Record<string, unknown>): Promise<Entry | undefined> {
-  const entry = await store.write(
-    ['outbox', 'tray', 'meta', 'blobs'],
-    async (tx) => {
-      const old = await tx.objectStore('tray').get(id);
-      if (!old) return undefined;
-      const again = renamed(plain(old), old.code === 'id_reused' ? newId() : id);
-      again.seq = await nextSeq(tx);
-      again.body = { ...(body ?? old.body), occurred_at: old.body['occurred_at'] };
-      again.attempts = again.not_before = 0;
-      await tx.objectStore('tray').delete(id);
-      await tx.objectStore('outbox').put(again);
-      for (const photo of again.photos) {
-        const kept = await tx.objectStore('blobs').get(photo);
-        if (kept) await tx.objectStore('blobs').put({ ...kept, fact: again.id });
-      }
-      return again;
-    },
-    true,
-  );
-  if (entry) announce({ person: store.person, queue: { outbox: [entry], trayGone: [id] } });
-  return entry;
-}
-
-/** Throws a refused entry away for good. */
-export async function discard(store: Store, id: Id): Promise<void> {
-  await store.write(['tray'], (tx) => tx.objectStore('tray').delete(id), true);
-  announce({ person: store.person, queue: { trayGone: [id] } });
 }
 
 /** The server was restored from a backup: what it acknowledged in the last 14 days is offered again, cursors start over. */
@@ -245,24 +197,22 @@ export async function markSettled(store: Store, began: number): Promise<void> {
 
 /** Whether an entry speaks of this id, in its URL or its body. */
 export function names(entry: Entry, id: Id): boolean {
-  return entry.path.includes(id) || JSON.stringify(entry.body).includes(id);
+  return textOf(entry).includes(id);
 }
 
-function renamed(entry: Entry, id: Id): Entry {
-  const effects = entry.effects.map((effect) =>
-    effect.id === entry.id ? { ...effect, id, doc: { ...effect.doc, id } } : effect,
-  );
-  return { ...entry, id, path: entry.path.replace(entry.id, id), effects };
+/** Everything an entry says, for looking up which ids it speaks of. */
+export function textOf(entry: Entry): string {
+  return entry.path + JSON.stringify(entry.body);
 }
 
-async function nextSeq(tx: WriteTx): Promise<number> {
+export async function nextSeq(tx: WriteTx): Promise<number> {
   const meta = tx.objectStore('meta');
   const seq = ((await meta.get('seq')) as number | undefined) ?? 0;
   await meta.put(seq + 1, 'seq');
   return seq + 1;
 }
 
-function plain({ id, seq, priority, path, body, effects, photos, made_at, attempts, not_before }: Entry): Entry {
+export function plain({ id, seq, priority, path, body, effects, photos, made_at, attempts, not_before }: Entry): Entry {
   return { id, seq, priority, path, body, effects, photos, made_at, attempts, not_before };
 }
 

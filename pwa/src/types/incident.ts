@@ -1,0 +1,293 @@
+/** Rows of an incident's spaces: the incident itself, decisions, limits, reports, orders, checklists, alerts, paper work. */
+
+import type { Id, Instant, Words, FromFact, Folded, Level, Clause, Position, PhotoRef } from './basics';
+
+export type IncidentStatus =
+  'reported' | 'verified' | 'warning' | 'activated' | 'restored' | 'ended' | 'reviewed' | 'dismissed';
+
+export interface Incident extends FromFact, Folded {
+  id: Id;
+  plan: string | null;
+  plan_version: number | null;
+  title: string;
+  status: IncidentStatus;
+  level: Level | null;
+  drill: boolean;
+  place: Id | null;
+  started_at: Instant;
+  activated_at: Instant | null;
+  restored_at: Instant | null;
+  ended_at: Instant | null;
+  teams: Id[];
+}
+
+export type DecisionKind =
+  | 'verify'
+  | 'dismiss'
+  | 'activate'
+  | 'decline'
+  | 'level'
+  | 'fallback'
+  | 'evacuate'
+  | 'restore'
+  | 'end'
+  | 'resume'
+  | 'extend_limit'
+  | 'pause_limit'
+  | 'end_limit'
+  | 'stand_down';
+
+export interface Decision extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  kind: DecisionKind;
+  level: Level | null;
+  reason: string | null;
+}
+
+export interface Limit {
+  id: Id;
+  incident: Id;
+  key: string;
+  title: Words;
+  clause: Clause | null;
+  owner_team: Id | null;
+  started_at: Instant;
+  due_at: Instant;
+  length_seconds: number;
+  status: 'running' | 'met' | 'passed' | 'cancelled' | 'paused';
+  ended_at: Instant | null;
+  fired_at: Instant | null;
+  consequence: Words;
+}
+
+export interface Report extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  chain: 'first' | 'continued' | 'final';
+  previous: Id | null;
+  type: string;
+  place: Id | null;
+  position: Position | null;
+  text: string | null;
+  counts: Record<string, number>;
+  fields: Record<string, string>;
+  photos: (PhotoRef & { state: 'waiting' | 'delivered' | 'refused' })[];
+  struck: { reason: string; by: Id; at: Instant } | null;
+  seen_at?: Instant | null;
+}
+
+export interface Tally extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  place: Id;
+  kind: 'in' | 'out' | 'present' | 'density';
+  count: number;
+  window_seconds: number | null;
+}
+
+export interface Proposal extends FromFact {
+  id: Id;
+  incident: Id;
+  scale: string;
+  level: Level;
+  reason: Words;
+  clause: Clause | null;
+  status: 'open' | 'taken' | 'set_aside';
+}
+
+export type RequestState =
+  'requested' | 'approved' | 'dispatched' | 'in_transit' | 'received' | 'short' | 'returned' | 'declined' | 'cancelled';
+
+export interface SupplyRequest extends FromFact, Folded {
+  id: Id;
+  incident: Id | null;
+  supply: Id;
+  quantity: number;
+  for_team: Id;
+  to_place: Id | null;
+  note: string | null;
+  state: RequestState;
+  sent: number;
+  received: number;
+  contested: boolean;
+}
+
+export type MovementKind =
+  | 'approved'
+  | 'declined'
+  | 'dispatched'
+  | 'in_transit'
+  | 'received'
+  | 'short'
+  | 'returned'
+  | 'used'
+  | 'void'
+  | 'cancelled';
+
+export interface Movement extends FromFact, Folded {
+  id: Id;
+  request: Id;
+  kind: MovementKind;
+  quantity: number | null;
+  serial_from: number | null;
+  serial_to: number | null;
+  carrier: string | null;
+  note: string | null;
+  accepted: boolean;
+}
+
+export interface Notice extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  channel: string;
+  wording: Words;
+  eta: Instant | null;
+  kind: 'notice' | 'correction' | 'all_clear';
+  state: 'draft' | 'approved' | 'published';
+  approved_by: Id | null;
+}
+
+export interface Mode extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  tier: string;
+  to: 'manual' | 'normal';
+}
+
+export interface BackEntry extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  tier: string;
+  title: string;
+  quantity: number;
+  remaining: number;
+  due_at: Instant | null;
+}
+
+export interface Review extends Folded {
+  id: Id;
+  incident: Id;
+  due_at: Instant;
+  status: 'draft' | 'signed';
+  sections: { key: string; title: Words; text: string; filled: boolean }[];
+  outcomes: { limit: Id; result: 'met' | 'late' | 'unmet'; by_seconds: number }[];
+  actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done?: boolean }[];
+}
+
+/** One line of an incident's timeline. */
+export interface Entry extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  seq: number;
+  kind: string;
+  text: Words;
+  hash: string;
+  refs?: Record<string, Id>;
+}
+
+/** Numbers only: how far each team's people have been told and have answered. */
+export interface Board {
+  id: Id;
+  incident: Id;
+  teams: {
+    team: Id;
+    told: number;
+    delivered: number;
+    opened: number;
+    answered: number;
+    by_answer: Record<string, number>;
+    silent: number;
+  }[];
+}
+
+export interface Order extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  team: Id | null;
+  title: Words;
+  text: Words;
+  critical: boolean;
+  read_back: boolean;
+  clause: Clause | null;
+  alert: Id;
+  checklist: Id | null;
+  kind: 'plan' | 'manual';
+  issued_at: Instant;
+}
+
+export interface Checklist {
+  id: Id;
+  incident: Id;
+  team: Id;
+  key: string;
+  title: Words;
+  ordered: boolean;
+  status: string;
+}
+
+export interface Item {
+  id: Id;
+  checklist: Id;
+  position: number;
+  kind: 'tick' | 'number' | 'text' | 'choice' | 'photo' | 'signature';
+  title: Words;
+  unit: string | null;
+  min: number | null;
+  max: number | null;
+  choices: { key: string; title: Words }[] | null;
+  safety_critical: boolean;
+  requires: Id[];
+  locked_until: { fact: string; words: Words } | null;
+  prohibits?: Words | null;
+  clause: Clause | null;
+}
+
+export interface Mark extends FromFact, Folded {
+  id: Id;
+  item: Id;
+  value: string | number;
+  unit?: string | null;
+  note: string | null;
+  reason?: string | null;
+  based_on: Id | null;
+  photo?: Id | null;
+}
+
+export type AnswerKind = 'received' | 'on_my_way' | 'on_scene' | 'cannot' | 'need_help';
+
+export interface Recipient extends Folded {
+  id: Id;
+  alert: Id;
+  person: Id;
+  team: Id | null;
+  told_at: Instant | null;
+  delivered_at: Instant | null;
+  opened_at: Instant | null;
+  answered_at: Instant | null;
+  answer: AnswerKind | null;
+  eta_minutes: number | null;
+  reason: string | null;
+  channels: string[];
+  silent: boolean;
+  answer_seen_at?: Instant | null;
+}
+
+export interface Alert extends FromFact {
+  id: Id;
+  incident: Id;
+  order: Id | null;
+  team: Id | null;
+  title: Words;
+  body: Words;
+  level: Level | null;
+  critical: boolean;
+  read_back: boolean;
+  drill: boolean;
+  answers: AnswerKind[];
+  clause: Clause | null;
+  issued_at: Instant;
+  expires_at: Instant;
+  status: 'open' | 'ended';
+  place: Id | null;
+}

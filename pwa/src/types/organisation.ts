@@ -1,0 +1,119 @@
+/** Rows of the organisation's own space: people, teams, duty, places, plans, supplies, phone numbers, devices. */
+
+import type { Id, Instant, Words, Role, TeamRole } from './basics';
+
+export interface Me {
+  person: { id: Id; name: string; username: string; role: Role; locale: 'zh' | 'en' };
+  organisation: { id: Id; name: Words; timezone: string; demo: boolean };
+  memberships: { team: Id; kind: string; role: TeamRole }[];
+  device: { id: Id; name: string; subscribed: boolean };
+  epoch: string;
+  schema: number;
+  vapid_public_key: string;
+  spaces: string[];
+  rights: string[];
+}
+
+export interface Organisation {
+  id: Id;
+  name: Words;
+  timezone: string;
+  demo: boolean;
+  settings: Record<string, unknown>;
+}
+
+export interface Person {
+  id: Id;
+  name: string;
+  role: Role;
+  active: boolean;
+  reachable: string;
+}
+
+export interface Team {
+  id: Id;
+  kind: string;
+  title: Words;
+}
+
+export interface Membership {
+  id: Id;
+  person: Id;
+  team: Id;
+  role: TeamRole;
+  rank: number;
+}
+
+export interface Duty {
+  id: Id;
+  person: Id;
+  team: Id;
+  kind: 'on' | 'off';
+  starts_at: Instant;
+  ends_at: Instant | null;
+}
+
+export interface Contact {
+  id: Id;
+  person: Id;
+  phone: string;
+}
+
+export interface Place {
+  id: Id;
+  parent: Id | null;
+  kind: 'site' | 'area' | 'gate' | 'hall' | 'room' | 'point';
+  title: Words;
+  lat: number | null;
+  lon: number | null;
+  plan_pin: { x: number; y: number } | null;
+  floor_plan: string | null;
+  capacity: number | null;
+  code: string;
+}
+
+export interface Plan {
+  id: Id;
+  key: string;
+  version: number;
+  title: Words;
+  category: string;
+  status: 'draft' | 'approved' | 'retired';
+  teams: string[];
+  /** The approved revision as data; its inner shape belongs to the plan language. */
+  rules: Record<string, unknown>;
+}
+
+export interface SerialRange {
+  from: number;
+  to: number;
+  state: string;
+}
+
+export interface Supply {
+  id: Id;
+  title: Words;
+  unit: string;
+  place: Id | null;
+  quantity: number;
+  minimum: number;
+  serial: boolean;
+  serials: SerialRange[];
+  expires_at: Instant | null;
+}
+
+export interface Device {
+  id: Id;
+  name: string;
+  subscribed: boolean;
+  last_receipt_at: Instant | null;
+  last_seen_at: Instant;
+}
+
+export interface Refusal {
+  id: Id;
+  path: string;
+  code: string;
+  message: string;
+  at: Instant;
+}
