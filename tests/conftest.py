@@ -104,6 +104,9 @@ class _Errors(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Tocsin answers no request with aiohttp: this is a test's stand-in for another service that saw us hang up.
+        if record.name == "aiohttp.server":
+            return
         self.lines.append(f"{record.name}: {record.getMessage()}")
 
 

@@ -14,7 +14,7 @@ DEFAULT_WAIT = 2.0
 
 def back_off(attempt: int, longest: float = LONGEST_PAUSE) -> float:
     """Seconds before the next attempt (1 is the first): 1, 2, 4, 8 … ± 25 %, so that a crowd spreads out."""
-    return float(min(2.0 ** min(attempt - 1, 16), longest) * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+    return float(min(2.0 ** min(attempt - 1, 16), longest) * random.uniform(0.75, 1.25))
 
 
 class Circuit:
@@ -50,7 +50,7 @@ class Circuit:
         """Seconds until it is worth asking again."""
         if self._open_until is None:
             return 0.0
-        return max(self._open_until - self._time(), 0.2) * random.uniform(1.0, 1.25)  # noqa: S311 - no secret
+        return max(self._open_until - self._time(), 0.2) * random.uniform(1.0, 1.25)
 
     def succeeded(self) -> None:
         """An answer that shows the service at work."""

@@ -8,7 +8,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from server.clock import iso, now
-from server.domain import alerts, continuity, course, incidents, limits, plans, proposals, reviews, rights, rules, timeline
+from server.domain import (
+    alerts,
+    continuity,
+    course,
+    incidents,
+    limits,
+    plans,
+    proposals,
+    reviews,
+    rights,
+    rules,
+    timeline,
+)
 from server.domain.errors import Conflict, Refused
 from server.domain.incidents import Decision, Incident
 from server.domain.people import Standing

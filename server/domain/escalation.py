@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from server.clock import iso
+from server.db import new_id
 from server.domain import alerts, continuity, course, incidents, limits, people, plans, proposals, rules, timeline
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
-from server.db import new_id
 
 ASKS = {
     "activate": ("是否启动预案", "Activate the plan or not"), "level": ("确定级别", "Decide the level"),

@@ -142,7 +142,7 @@ def epoch(session: Session) -> str:
 def versions(session: Session, spaces: Iterable[str]) -> dict[str, tuple[int, int]]:
     """The (version, min_version) of each of these spaces; (0, 0) for one that holds nothing yet."""
     wanted = list(spaces)
-    found = {s: (0, 0) for s in wanted}
+    found = dict.fromkeys(wanted, (0, 0))
     for start in range(0, len(wanted), 400):
         query = select(Space.id, Space.version, Space.min_version).where(Space.id.in_(wanted[start : start + 400]))
         found.update({row.id: (row.version, row.min_version) for row in session.execute(query)})

@@ -13,7 +13,6 @@ from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
 
-
 class Proposal(Model):
     """Something the plan puts to those who decide: a level, or a decision such as activating; open until taken or set aside."""
 
