@@ -37,6 +37,8 @@ export default ts.config(
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } },
   },
+  // A language is one table, however long.
+  { files: ['src/i18n/*.ts'], rules: { 'max-lines': 'off' } },
   { files: ['src/sw.ts'], languageOptions: { globals: globals.serviceworker } },
   { files: ['*.js', '*.ts', 'build/**/*.ts'], languageOptions: { globals: globals.node } },
   { files: ['*.js'], extends: [ts.configs.disableTypeChecked] },

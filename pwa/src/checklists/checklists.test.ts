@@ -1,0 +1,108 @@
+/** An item's state is the fold of its marks; a safety-critical item in dispute is never done. */
+import { describe, expect, it } from 'vitest';
+import type { Checklist, Item, Mark } from '../types';
+import { folded, measured, settle } from './checklists';
+
+const list: Checklist = {
+  id: 'c',
+  incident: 'i',
+  team: 't',
+  key: 'k',
+  title: { zh: '', en: '' },
+  ordered: false,
+  status: 'open',
+};
+const item = (id: string, over: Partial<Item> = {}): Item => ({
+  id,
+  checklist: 'c',
+  position: Number(id.slice(1)),
+  kind: 'tick',
+  title: { zh: id, en: id },
+  unit: null,
+  min: null,
+  max: null,
+  choices: null,
+  safety_critical: false,
+  requires: [],
+  locked_until: null,
+  clause: null,
+  ...over,
+});
+const mark = (id: string, value: string | number, based_on: string | null, minute: number, of = 'i1'): Mark => ({
+  id,
+  item: of,
+  value,
+  note: null,
+  based_on,
+  occurred_at: `2026-11-22T08:${String(minute).padStart(2, '0')}:00.000Z`,
+});
+
+describe('the last mark', () => {
+  it('wins by time, not by arrival', () => {
+    const { current } = settle([mark('b', 'done', 'a', 2), mark('a', 'not_done', null, 1)]);
+    expect(current?.id).toBe('b');
+  });
+  it('wins by id when the times are equal', () => {
+    expect(settle([mark('b', 'done', null, 1), mark('a', 'done', null, 1)]).current?.id).toBe('b');
+  });
+});
+
+describe('contested', () => {
+  const offline = [mark('a', 'done', null, 1), mark('b', 'not_done', null, 2)];
+  it('when another value was set without knowing the first', () => {
+    expect(settle(offline).contested).toBe(true);
+  });
+  it('not when both say the same', () => {
+    expect(settle([mark('a', 'done', null, 1), mark('b', 'done', null, 2)]).contested).toBe(false);
+  });
+  it('not when the second knew the first', () => {
+    expect(settle([mark('a', 'done', null, 1), mark('b', 'not_done', 'a', 2)]).contested).toBe(false);
+  });
+  it('until someone confirms, having seen the latest', () => {
+    expect(settle([...offline, mark('c', 'done', 'b', 3)]).contested).toBe(false);
+    expect(settle([...offline, mark('c', 'done', 'a', 3)]).contested).toBe(true);
+  });
+  it('never leaves a safety-critical item done', () => {
+    const marks = [mark('a', 'not_done', null, 1), mark('b', 'done', null, 2)];
+    expect(folded(list, [item('i1', { safety_critical: true })], marks, new Set()).done).toBe(0);
+    expect(folded(list, [item('i1')], marks, new Set()).done).toBe(1);
+  });
+});
+
+describe('locks', () => {
+  it('wait for the items they require', () => {
+    const items = [item('i1'), item('i2', { requires: ['i1'] })];
+    expect(folded(list, items, [], new Set()).items[1]?.locked).toBe(true);
+    expect(folded(list, items, [mark('a', 'done', null, 1)], new Set()).items[1]?.locked).toBe(false);
+  });
+  it('wait for the one before in an ordered list', () => {
+    const view = folded(
+      { ...list, ordered: true },
+      [item('i1'), item('i2'), item('i3')],
+      [mark('a', 'done', null, 1)],
+      new Set(),
+    );
+    expect(view.items.map((one) => one.locked)).toEqual([false, false, true]);
+  });
+  it('wait for the measured fact', () => {
+    const items = [item('i1', { locked_until: { fact: 'gas.lel_percent', words: { zh: '', en: '' } } })];
+    expect(folded(list, items, [], new Set()).items[0]?.locked).toBe(true);
+    expect(folded(list, items, [], new Set(['gas.lel_percent'])).items[0]?.locked).toBe(false);
+  });
+});
+
+describe('a measured value', () => {
+  const gas = item('i1', { kind: 'number', min: 0, max: 25 });
+  it('is read in full-width digits and with a comma', () => {
+    expect(measured(gas, ' １２，５')).toEqual({ ok: true, value: 12.5 });
+  });
+  it('is refused when it is no number', () => {
+    expect(measured(gas, '')).toEqual({ ok: false, why: 'not_a_number' });
+    expect(measured(gas, '1 2')).toEqual({ ok: false, why: 'not_a_number' });
+  });
+  it('is held up outside its bounds, on both sides', () => {
+    expect(measured(gas, '25').ok).toBe(true);
+    expect(measured(gas, '25.1')).toEqual({ ok: false, why: 'outside', value: 25.1 });
+    expect(measured(gas, '-1')).toEqual({ ok: false, why: 'outside', value: -1 });
+  });
+});

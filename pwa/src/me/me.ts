@@ -1,0 +1,48 @@
+/** What stands on this phone alone: what waits to be sent, what was refused, its devices, and how the app looks. */
+import { exported, pending, refused, sendAgain, throwAway, type Entry } from '../outbox';
+import { all, watch } from '../rows';
+import type { Device } from '../types';
+import type { Readable } from 'svelte/store';
+
+export { exported, pending, refused, sendAgain, throwAway };
+export type { Entry, TrayEntry } from '../outbox';
+
+export const devices = (): Readable<Device[]> => watch(async () => all('device'), ['device'], []);
+
+/** The kind of fact by its address: `…/alerts/1/answers/2` is `answers`. */
+export function kindOf(entry: Pick<Entry, 'path'>): string {
+  const parts = entry.path.split('/');
+  return parts[parts.length - 2] ?? 'other';
+}
+
+/** What a person typed or chose in it, for recognising it in a list. */
+export function gist(entry: Pick<Entry, 'body'>): string {
+  for (const key of ['text', 'title', 'kind', 'value', 'reason', 'type', 'count', 'note']) {
+    const value = entry.body[key];
+    if (typeof value === 'string' && value) return value;
+    if (typeof value === 'number') return String(value);
+  }
+  return '';
+}
+
+/** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */
+export function editable(body: Record<string, unknown>): { key: string; value: string; number: boolean }[] {
+  return Object.entries(body).flatMap(([key, value]): { key: string; value: string; number: boolean }[] => {
+    if (key === 'occurred_at' || key === 'based_on') return [];
+    if (typeof value === 'string') return [{ key, value, number: false }];
+    if (typeof value === 'number') return [{ key, value: String(value), number: true }];
+    return [];
+  });
+}
+
+export function mended(
+  body: Record<string, unknown>,
+  fields: readonly { key: string; value: string; number: boolean }[],
+): Record<string, unknown> {
+  const next = { ...body };
+  for (const { key, value, number } of fields) {
+    if (value.trim() === '') delete next[key];
+    else next[key] = number ? Number(value.normalize('NFKC')) : value;
+  }
+  return next;
+}

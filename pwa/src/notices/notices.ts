@@ -1,0 +1,65 @@
+/** Public notices: drafted, approved once, published by one spokesperson, corrected or lifted. */
+import { stamp } from '../clock';
+import { record } from '../outbox';
+import { all, get, watch } from '../rows';
+import { whoIsIn } from '../self';
+import type { Id, Incident, Notice, Words } from '../types';
+import type { Readable } from 'svelte/store';
+
+export const CHANNELS = ['screen', 'poster', 'broadcast', 'site', 'account', 'sms'];
+
+export function notices(incident: Id): Readable<Notice[] | undefined> {
+  return watch(
+    async () =>
+      (await all('notice'))
+        .filter((one) => one.incident === incident)
+        .sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
+    ['notice'],
+  );
+}
+
+export function noticeOf(id: Id): Readable<{ notice: Notice; incident: Incident | undefined } | null | undefined> {
+  return watch(async () => {
+    const notice = await get('notice', id);
+    return notice ? { notice, incident: await get('incident', notice.incident) } : null;
+  }, ['notice', 'incident']);
+}
+
+export interface NewNotice {
+  incident: Id;
+  channel: string;
+  wording: Words;
+  kind: Notice['kind'];
+  eta?: string | undefined;
+  previous?: Id | undefined;
+}
+
+export function draft({ incident, ...notice }: NewNotice): Promise<Id> {
+  const at = stamp();
+  const said = Object.fromEntries(Object.entries(notice).filter(([, value]) => value !== undefined && value !== ''));
+  return record({
+    path: `/incidents/${incident}/notices/{id}`,
+    body: { ...said, occurred_at: at },
+    optimistic: {
+      type: 'notice',
+      id: '{id}',
+      doc: { eta: null, ...said, incident, state: 'draft', approved_by: null, by: whoIsIn(), occurred_at: at },
+    },
+  });
+}
+
+export function approve(notice: Notice): Promise<Id> {
+  return record({
+    path: `/notices/${notice.id}/approvals/{id}`,
+    body: { occurred_at: stamp() },
+    optimistic: { type: 'notice', id: notice.id, doc: { state: 'approved', approved_by: whoIsIn() } },
+  });
+}
+
+export function publish(notice: Notice, note?: string): Promise<Id> {
+  return record({
+    path: `/notices/${notice.id}/publications/{id}`,
+    body: { ...(note ? { note } : {}), occurred_at: stamp() },
+    optimistic: { type: 'notice', id: notice.id, doc: { state: 'published' } },
+  });
+}

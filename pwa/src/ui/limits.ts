@@ -1,0 +1,28 @@
+/** What a limit says at a moment: how much is left, how full its bar is, how urgent it looks. */
+import type { Limit } from '../types';
+
+export interface LimitAt {
+  /** Whole seconds, rounded up, so that 0:00 shows only when it is due. */
+  seconds: number;
+  /** 1 full to 0 empty. */
+  fraction: number;
+  tone: 'calm' | 'soon' | 'passed' | 'over';
+}
+
+export function limitAt(limit: Limit, now: number): LimitAt {
+  const due = Date.parse(limit.due_at);
+  const length = Math.max(1, limit.length_seconds) * 1000;
+  if (limit.status === 'met' || limit.status === 'cancelled') return { seconds: 0, fraction: 0, tone: 'over' };
+  // A paused limit shows what was left when it stopped.
+  const at = limit.status === 'paused' && limit.ended_at ? Date.parse(limit.ended_at) : now;
+  const left = due - at;
+  if (limit.status === 'passed' || left <= 0) return { seconds: 0, fraction: 0, tone: 'passed' };
+  const fraction = Math.min(1, left / length);
+  return { seconds: Math.ceil(left / 1000), fraction, tone: fraction < 0.25 ? 'soon' : 'calm' };
+}
+
+/** Those that still matter first, by due time. */
+export function byUrgency(limits: readonly Limit[]): Limit[] {
+  const order = { passed: 0, running: 0, paused: 1, met: 2, cancelled: 3 };
+  return [...limits].sort((a, b) => order[a.status] - order[b.status] || a.due_at.localeCompare(b.due_at));
+}
