@@ -33,7 +33,7 @@ Done = Callable[[Outcome], None]
 class WebPush:
     """Sends messages whose address is a subscription: `endpoint` (text), `p256dh` and `auth` (bytes)."""
 
-    name = "web_push"
+    name = "push"
 
     def __init__(
         self,

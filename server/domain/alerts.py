@@ -237,6 +237,31 @@ def send(session: Session, alert: Alert, rows: Sequence[Recipient], kind: str = 
     )  # fmt: skip
 
 
+def note_told(session: Session, most: int = 400) -> int:
+    """Write at the recipients that a service took their alert; returns how many deliveries were noted.
+
+    Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.
+    """
+    handed = outbox.unnoted(session, most)
+    ids = list({one.recipient for one in handed if one.recipient is not None})
+    rows = {row.id: row for row in session.scalars(select(Recipient).where(Recipient.id.in_(ids)))} if ids else {}
+    for one in handed:
+        row = rows.get(one.recipient or "")
+        if row is None:
+            continue
+        row.told_at = min(row.told_at, one.sent_at) if row.told_at else one.sent_at
+        if one.channel not in row.channels:
+            row.channels = [*row.channels, one.channel]
+    feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
+    outbox.note(session, [one.id for one in handed])
+    return len(handed)
+
+
+def told_due(session: Session) -> datetime | None:
+    """Now when there is something to note, else None."""
+    return now() if outbox.unnoted(session, 1) else None
+
+
 def silent(session: Session, alert: str) -> list[Recipient]:
     """Those who have not answered an alert."""
     return list(session.scalars(select(Recipient).where(Recipient.alert == alert, Recipient.answered_at.is_(None))))

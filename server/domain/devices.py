@@ -205,6 +205,31 @@ def unsubscribe(session: Session, device: Device) -> None:
     device.subscribed = False
 
 
+def end_subscription(session: Session, subscription: str, state: str) -> None:
+    """Send nothing more to a subscription: the push service calls it gone, or its address is not one to speak to.
+
+    The row stays, so that the owner and command can be told why this phone is silent.
+    """
+    found = session.get(Subscription, subscription)
+    if found is None or found.state != "live":
+        return
+    found.state, found.ended_at = state, now()
+    device = session.get(Device, found.device)
+    if device is not None:
+        device.subscribed = False
+
+
+def reinstate(session: Session, subscription: str) -> None:
+    """Use a subscription again that was called gone by a service which turned out to call everybody gone."""
+    found = session.get(Subscription, subscription)
+    if found is None or found.state != "gone":
+        return
+    found.state, found.ended_at = "live", None
+    device = session.get(Device, found.device)
+    if device is not None:
+        device.subscribed = True
+
+
 def revoke(session: Session, device: Device) -> None:
     """Shut a lost device out: its sessions end, its pushes stop, its data is wiped at the next contact."""
     device.revoked_at = now()

@@ -1,19 +1,24 @@
 """The outbox: every message to a person's phone as a row, claimed, sent and accounted for."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ForeignKey, Index, Integer, String, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, Index, Integer, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.devices import Subscription
+from server.domain.people import Person
 
-PENDING, CLAIMED, SENT, FAILED, CANCELLED = "pending", "claimed", "sent", "failed", "cancelled"
+PENDING, CLAIMED, SENT, NOTED, FAILED, CANCELLED = "pending", "claimed", "sent", "noted", "failed", "cancelled"
+"""Sent: a service took it. Noted: and the recipient's row says so."""
 CRITICAL, NORMAL, LOW = 0, 1, 2
-MOST_ATTEMPTS = 12
+MOST_ATTEMPTS = 300
+"""Far more than fit into an alert's validity: a message that breaks its sender each time is parked in the end."""
+WAKE_CHANNEL = "tocsin_outbox"
+LONGEST_HOLD = timedelta(seconds=30)
 
 
 class Delivery(Model):
@@ -73,7 +78,14 @@ def enqueue_push(
             )  # fmt: skip
     if rows:
         session.execute(Delivery.__table__.insert(), rows)  # type: ignore[attr-defined]
+        wake_senders(session)
     return len(rows)
+
+
+def wake_senders(session: Session) -> None:
+    """Let the senders look at the outbox as soon as this transaction is committed; SQLite's notice it by themselves."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
 
 
 def cancel(session: Session, recipients: Sequence[str]) -> None:
@@ -87,48 +99,171 @@ def cancel(session: Session, recipients: Sequence[str]) -> None:
         )
 
 
-def claim(session: Session, owner: str, most: int, lost_owners: Sequence[str] = ()) -> list[Delivery]:
-    """Take up to `most` due deliveries for `owner`, critical ones first, also those of owners known to be dead."""
+class Claimed(NamedTuple):
+    """A delivery in a sender's hands: its row, the person's language and, for a push, the subscription."""
+
+    id: str
+    channel: str
+    person: str
+    locale: str
+    subject: str
+    recipient: str | None
+    subscription: str | None
+    kind: str
+    content: dict[str, Any]
+    priority: int
+    attempt: int
+    created_at: datetime
+    expires_at: datetime
+    endpoint: str | None
+    p256dh: bytes | None
+    auth: bytes | None
+
+
+class Settled(NamedTuple):
+    """How a claimed delivery went; `retry_at` only with the state pending."""
+
+    id: str
+    attempt: int
+    state: str
+    outcome: str
+    retry_at: datetime | None = None
+
+
+def claim(session: Session, owner: str, most: int, lost_owners: Sequence[str] = ()) -> list[Claimed]:
+    """Take up to `most` due deliveries for `owner`, critical ones first, also those of owners known to be dead.
+
+    Rows an owner has held for more than 30 s are taken as well: it is paused, and `attempt` keeps its late word out.
+    What cannot be sent any more (expired, subscription gone, tried too often) is settled here and not returned.
+    """
     at = now()
-    session.execute(
-        update(Delivery)
-        .where(Delivery.state == PENDING, Delivery.expires_at <= at)
-        .values(state=FAILED, outcome="expired")
-        .execution_options(synchronize_session=False)
-    )
-    waiting = (Delivery.state == PENDING) & (Delivery.due_at <= at)
-    lost = (Delivery.state == CLAIMED) & Delivery.owner.in_(list(lost_owners))
-    query = (
-        select(Delivery)
-        .where(or_(waiting, lost) if lost_owners else waiting)
-        .order_by(Delivery.priority, Delivery.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    found = list(session.scalars(query))
-    for delivery in found:
-        delivery.state, delivery.owner, delivery.claimed_at = CLAIMED, owner, at
-        delivery.attempt += 1
-    return found
+    found = _due(session, (Delivery.state == PENDING) & (Delivery.due_at <= at), most)
+    if len(found) < most:
+        lost = (Delivery.state == CLAIMED) & (Delivery.claimed_at <= at - LONGEST_HOLD)
+        if lost_owners:
+            lost = lost | ((Delivery.state == CLAIMED) & Delivery.owner.in_(list(lost_owners)))
+        found += _due(session, lost, most - len(found))
+    taken, useless = [], []
+    for row in found:
+        why = _useless(row, at)
+        if why is None:
+            taken.append(row._replace(attempt=row.attempt + 1))
+        else:
+            useless.append((row.id, why))
+    for part in _parts([row.id for row in taken]):
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(part))
+            .values(state=CLAIMED, owner=owner, claimed_at=at, attempt=Delivery.attempt + 1)
+            .execution_options(synchronize_session=False)
+        )
+    for key, why in useless:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id == key)
+            .values(state=FAILED, outcome=why, owner=None)
+            .execution_options(synchronize_session=False)
+        )
+    return taken
 
 
-def settle(session: Session, delivery: str, attempt: int, state: str, outcome: str, retry_at: datetime | None = None) -> bool:
-    """Record how a claimed delivery went; False when another sender has taken it over since."""
-    values: dict[str, Any] = {"state": state, "outcome": outcome[:60], "owner": None}
-    if state == SENT:
-        values["sent_at"] = now()
-    if retry_at is not None:
-        values["due_at"] = retry_at
-    changed = session.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery, Delivery.attempt == attempt, Delivery.state == CLAIMED)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(changed.rowcount == 1)
+def settle(session: Session, settled: Sequence[Settled]) -> int:
+    """Record how claimed deliveries went; returns how many were still ours to record.
+
+    A row another sender has taken over since has a higher `attempt` and stays as it is.
+    """
+    alike: dict[tuple[int, str, str, datetime | None], list[str]] = {}
+    for one in settled:
+        alike.setdefault((one.attempt, one.state, one.outcome, one.retry_at), []).append(one.id)
+    at, count = now(), 0
+    for (attempt, state, outcome, retry_at), ids in alike.items():
+        values: dict[str, Any] = {"state": state, "outcome": outcome[:60], "owner": None}
+        if state == SENT:
+            values["sent_at"] = at
+        if retry_at is not None:
+            values["due_at"] = retry_at
+        for part in _parts(ids):
+            statement = (
+                update(Delivery)
+                .where(Delivery.id.in_(part), Delivery.attempt == attempt, Delivery.state == CLAIMED)
+                .values(**values)
+                .execution_options(synchronize_session=False)
+            )
+            count += cast(CursorResult[Any], session.execute(statement)).rowcount
+    if any(one.state == SENT for one in settled):
+        wake_senders(session)  # somebody notes it at the recipients
+    return count
+
+
+class Handed(NamedTuple):
+    """A delivery that a service took and whose recipient does not say so yet."""
+
+    id: str
+    recipient: str | None
+    channel: str
+    sent_at: datetime
+
+
+def unnoted(session: Session, most: int) -> list[Handed]:
+    """Up to `most` deliveries that were sent and are not noted at their recipient."""
+    query = select(Delivery.id, Delivery.recipient, Delivery.channel, Delivery.sent_at).where(Delivery.state == SENT)
+    return [Handed(*row) for row in session.execute(query.limit(most))]
+
+
+def note(session: Session, deliveries: Sequence[str]) -> None:
+    """Say that the recipients of these know of them."""
+    for part in _parts(deliveries):
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(part), Delivery.state == SENT)
+            .values(state=NOTED)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def owners(session: Session) -> list[str]:
+    """Who holds claimed deliveries."""
+    query = select(Delivery.owner).where(Delivery.state == CLAIMED, Delivery.owner.is_not(None)).distinct()
+    return [owner for owner in session.scalars(query) if owner is not None]
 
 
 def next_due(session: Session) -> datetime | None:
     """When the next waiting delivery is due, or None."""
-    query = select(Delivery.due_at).where(Delivery.state == PENDING).order_by(Delivery.due_at).limit(1)
-    return session.scalar(query)
+    # one look into the index for each priority instead of reading every waiting row
+    dues = [
+        session.scalar(
+            select(func.min(Delivery.due_at)).where(Delivery.state == PENDING, Delivery.priority == priority)
+        )
+        for priority in (CRITICAL, NORMAL, LOW)
+    ]
+    return min((due for due in dues if due is not None), default=None)
+
+
+def _due(session: Session, condition: ColumnElement[bool], most: int) -> list[Claimed]:
+    d, s = Delivery, Subscription
+    query = (
+        select(
+            d.id, d.channel, d.person, Person.locale, d.subject, d.recipient, d.subscription, d.kind, d.content,
+            d.priority, d.attempt, d.created_at, d.expires_at, s.endpoint, s.p256dh, s.auth,
+        )
+        .join(Person, Person.id == d.person)
+        .outerjoin(s, (s.id == d.subscription) & (s.state == "live"))
+        .where(condition)
+        .order_by(d.priority, d.due_at)
+        .limit(most)
+        .with_for_update(of=d, skip_locked=True)
+    )  # fmt: skip
+    return [Claimed(*row) for row in session.execute(query)]
+
+
+def _useless(row: Claimed, at: datetime) -> str | None:
+    if row.expires_at <= at:
+        return "expired"
+    if row.channel == "push" and row.endpoint is None:
+        return "unsubscribed"
+    return "gave_up" if row.attempt >= MOST_ATTEMPTS else None
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), 400):
+        yield ids[start : start + 400]

@@ -1,0 +1,227 @@
+"""Claiming deliveries and getting them out: what was sent is marked and what comes next is claimed in one transaction."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from server.db import Database
+from server.delivery.circuits import GoneWatch, back_off
+from server.delivery.letters import Letters
+from server.delivery.outcomes import Channel, Message, Outcome, Result
+from server.delivery.ownership import Ownership, take_ownership
+from server.delivery.wakes import Ear
+from server.delivery.web_push import WebPush
+from server.domain import devices, outbox
+from server.domain.outbox import FAILED, PENDING, SENT, Claimed, Settled
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+MOST_IN_HAND = 2000
+"""Deliveries claimed and not yet settled; of these only what ended in the last 50 ms is sent twice when we are killed."""
+FLUSH_SECONDS = 0.05
+LOOK_FOR_DEAD_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Ended:
+    """What has ended since the last transaction and must be recorded with it."""
+
+    settled: list[Settled] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    reinstated: list[str] = field(default_factory=list)
+
+    def joined(self, later: "Ended") -> "Ended":
+        """This and what ended after it."""
+        return Ended(
+            self.settled + later.settled,
+            self.gone + later.gone,
+            self.quarantined + later.quarantined,
+            self.reinstated + later.reinstated,
+        )
+
+
+class Sender:
+    """Sends what is due until cancelled. One per process."""
+
+    def __init__(
+        self,
+        database: Database,
+        push: WebPush,
+        letters: Letters,
+        executor: Executor,
+        channels: Mapping[str, Channel] | None = None,
+    ) -> None:
+        self.in_hand = 0
+        self._database = database
+        self._push = push
+        self._letters = letters
+        self._executor = executor
+        self._channels = dict(channels or {})
+        self._gone = GoneWatch(time.monotonic)
+        self._ended = Ended()
+        self._ownership: Ownership | None = None
+        self._looked_for_dead = 0.0
+        self._lost: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, ear: Ear) -> None:
+        """Claim, send and settle; `ear` hears of every commit."""
+        self._ear = ear
+        try:
+            while True:
+                try:
+                    await self._once()
+                except Exception:
+                    log.exception("the sender failed and goes on")
+                    await asyncio.sleep(1.0)
+        finally:
+            await self._leave()
+
+    async def _once(self) -> None:
+        due = await self._in_thread(self._look)
+        room = MOST_IN_HAND - self.in_hand
+        waiting = bool(self._lost) or (due is not None and due <= now())
+        if self._ended.settled or (waiting and room > 0):
+            claimed = await self._turn(room if waiting else 0)
+            if claimed == room and self.in_hand < MOST_IN_HAND:
+                return
+        await self._ear.wait(self._pause(due))
+
+    def _pause(self, due: datetime | None) -> float:
+        if self.in_hand or self._ended.settled:
+            return FLUSH_SECONDS
+        until = LOOK_FOR_DEAD_SECONDS if due is None else (due - now()).total_seconds()
+        return min(max(until, 0.0), LOOK_FOR_DEAD_SECONDS)
+
+    def _look(self) -> datetime | None:
+        """When the next delivery is due; once a second also whose rows lie about without a living owner."""
+        with self._database.read() as session:
+            if time.monotonic() - self._looked_for_dead > LOOK_FOR_DEAD_SECONDS:
+                self._looked_for_dead = time.monotonic()
+                self._lost = self._owned().dead(outbox.owners(session))
+            return outbox.next_due(session)
+
+    def _owned(self) -> Ownership:
+        if self._ownership is None or not self._ownership.holds():
+            self._ownership = take_ownership(self._database)
+        return self._ownership
+
+    async def _turn(self, room: int) -> int:
+        ended, self._ended = self._ended, Ended()
+        lost, self._lost = self._lost, []
+        unit = partial(self._record_and_claim, ended, room, lost)
+        try:
+            turn = await self._in_thread(partial(self._database.write, unit))
+        except BaseException:
+            # nothing was committed: what has ended must go into the next transaction
+            self._ended = ended.joined(self._ended)
+            raise
+        self.in_hand += len(turn)
+        for row, message in turn:
+            self._send(row, message)
+        return len(turn)
+
+    def _record_and_claim(
+        self, ended: Ended, room: int, lost: Sequence[str], session: Session
+    ) -> list[tuple[Claimed, Message]]:
+        outbox.settle(session, ended.settled)
+        for subscription in ended.gone:
+            devices.end_subscription(session, subscription, "gone")
+        for subscription in ended.quarantined:
+            devices.end_subscription(session, subscription, "quarantined")
+        for subscription in ended.reinstated:
+            devices.reinstate(session, subscription)
+        if room == 0:
+            return []
+        rows = outbox.claim(session, self._owned().name, room, lost)
+        written = self._letters.write(session, rows)
+        if len(written) < len(rows):
+            told = {row.id for row, _ in written}
+            mute = [Settled(row.id, row.attempt, FAILED, "nothing_to_say") for row in rows if row.id not in told]
+            outbox.settle(session, mute)
+        return written
+
+    def _send(self, row: Claimed, message: Message) -> None:
+        if row.channel == self._push.name:
+            self._push.submit(message, partial(self._end, row))
+            return
+        channel = self._channels.get(row.channel)
+        if channel is None:
+            self._end(row, Outcome(Result.FAILED, detail="channel_not_set_up"))
+            return
+        task = asyncio.create_task(self._send_alone(channel, row, message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_alone(self, channel: Channel, row: Claimed, message: Message) -> None:
+        try:
+            outcome = await channel.send(message)
+        except Exception:
+            log.exception("a channel failed", channel=channel.name)
+            outcome = Outcome(Result.FAILED, back_off(row.attempt), detail="channel_failed")
+        self._end(row, outcome)
+
+    def _end(self, row: Claimed, outcome: Outcome) -> None:
+        self.in_hand -= 1
+        self._ended.settled.append(settled(row, outcome, now()))
+        if row.channel == self._push.name and row.endpoint is not None and row.subscription is not None:
+            self._judge(row.subscription, row.endpoint, outcome.result)
+        if self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2:
+            self._ear.event.set()
+
+    def _judge(self, subscription: str, endpoint: str, result: Result) -> None:
+        """What the answer says about the subscription itself."""
+        origin = "/".join(endpoint.split("/", 3)[:3])
+        if result is Result.GONE:
+            verdict = self._gone.gone(origin, subscription)
+            if verdict.retire:
+                self._ended.gone.append(subscription)
+            if verdict.reinstate:
+                log.error("a push service calls too many phones gone; none is retired", origin=origin)
+                self._ended.reinstated.extend(verdict.reinstate)
+                self._ended.gone = [name for name in self._ended.gone if name not in verdict.reinstate]
+        elif result is Result.BLOCKED:
+            self._ended.quarantined.append(subscription)
+        elif result is not Result.FAILED:
+            self._gone.alive(origin)
+            if result is Result.KEY_MISMATCH:
+                log.warning("a push service does not take our key", origin=origin)
+
+    async def _leave(self) -> None:
+        """Record what has ended, so that a restart repeats as little as possible."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended, self._ended = self._ended, Ended()
+        try:
+            await self._in_thread(partial(self._database.write, partial(self._record_and_claim, ended, 0, ())))
+        finally:
+            if self._ownership is not None:
+                await self._in_thread(self._ownership.release)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def settled(row: Claimed, outcome: Outcome, at: datetime) -> Settled:
+    """What to record for a delivery that ended so, `at` now."""
+    word = outcome.detail or outcome.result.value
+    if outcome.result is Result.ACCEPTED:
+        return Settled(row.id, row.attempt, SENT, word if outcome.confirmed else "unconfirmed")
+    if outcome.retry_after is not None:
+        retry_at = at + timedelta(seconds=outcome.retry_after)
+        if retry_at < row.expires_at:
+            return Settled(row.id, row.attempt, PENDING, word, retry_at)
+    return Settled(row.id, row.attempt, FAILED, word)

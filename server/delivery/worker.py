@@ -1,0 +1,129 @@
+"""The worker process: fires what is due, sends what waits, and prepares itself while nothing happens."""
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+import uvloop
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from server.config import Config
+from server.db import Database
+from server.delivery.chores import Chore, keep
+from server.delivery.envelopes import EnvelopeBox, PhoneKeys
+from server.delivery.letters import Letters
+from server.delivery.outcomes import Channel
+from server.delivery.sending import Sender
+from server.delivery.transport import Transport
+from server.delivery.vapid import Signer, load_or_make_key
+from server.delivery.wakes import Bell, watching
+from server.delivery.web_push import WebPush
+from server.domain.devices import Subscription
+from server.domain.outbox import WAKE_CHANNEL
+from server.domain.push_endpoints import KNOWN_HOSTS, PushHosts
+
+log = structlog.get_logger(__name__)
+
+VAPID_FILE = "vapid.pem"
+THREADS = 4
+SUBSCRIPTIONS_SECONDS = 30.0
+SEALED_AT_ONCE = 10
+"""Envelopes made between two looks at the network, about a millisecond of work."""
+
+
+def push_hosts(config: Config) -> PushHosts:
+    """The push services this installation may speak to: the known ones and the operator's."""
+    return PushHosts((*KNOWN_HOSTS, *config.push_hosts), frozenset(config.push_allowed_origins))
+
+
+class Worker:
+    """Everything the worker process does, in one event loop. `chores` are the domain's own times."""
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        chores: Sequence[Chore] = (),
+        channels: Mapping[str, Channel] | None = None,
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._chores = tuple(chores)
+        self._channels = channels
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let `run` end after recording what has been sent."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called."""
+        config, database = self._config, self._database
+        signer = Signer(load_or_make_key(config.data_folder / VAPID_FILE), config.vapid_subject, now)
+        hosts = push_hosts(config)
+        transport = Transport(hosts.test_origins)
+        envelopes = EnvelopeBox()
+        executor = ThreadPoolExecutor(THREADS, "database")
+        push = WebPush(transport, signer, hosts, now, envelopes)
+        sender = Sender(database, push, Letters(config.secret()), executor, self._channels)
+        bell = Bell()
+        work = [
+            sender.run(bell.listen()),
+            self._prepare(envelopes, sender, executor),
+            *(keep(chore, database, executor, bell.listen()) for chore in self._chores),
+        ]
+        try:
+            async with watching(database, bell, (WAKE_CHANNEL, "tocsin")):
+                tasks = [asyncio.create_task(part) for part in work]
+                stopping = asyncio.create_task(self._stopping.wait())
+                log.info("worker started", chores=[chore.name for chore in self._chores])
+                await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+                for task in (*tasks, stopping):
+                    task.cancel()
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await transport.close()
+            executor.shutdown()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    async def _prepare(self, envelopes: EnvelopeBox, sender: Sender, executor: ThreadPoolExecutor) -> None:
+        """Keep a sealed envelope ready for every live subscription, working only while nothing is being sent."""
+        loop = asyncio.get_running_loop()
+        while True:
+            envelopes.keep_for(await loop.run_in_executor(executor, self._live_phones))
+            until = loop.time() + SUBSCRIPTIONS_SECONDS
+            while loop.time() < until:
+                made = 0 if sender.in_hand else envelopes.refill(SEALED_AT_ONCE)
+                await asyncio.sleep(0.001 if made else 0.25)
+
+    def _live_phones(self) -> list[PhoneKeys]:
+        with self._database.read() as session:
+            return live_phones(session)
+
+
+def live_phones(session: Session) -> list[PhoneKeys]:
+    """The keys of every subscription that may get a message."""
+    query = select(Subscription.p256dh, Subscription.auth).where(Subscription.state == "live")
+    return [PhoneKeys(point, secret) for point, secret in session.execute(query)]
+
+
+def run_worker(
+    config: Config, database: Database, chores: Sequence[Chore], channels: Mapping[str, Channel] | None = None
+) -> None:
+    """Run the worker in this process until it is told to stop (SIGTERM or SIGINT)."""
+
+    async def work() -> None:
+        worker = Worker(config, database, chores, channels)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        await worker.run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())

@@ -1,0 +1,70 @@
+"""One-purpose tokens: what a push carries so that a phone can report or answer although its session has ended.
+
+A token names its purpose, whom it is for and until when, and is signed; it opens nothing else. Nothing is stored, so
+using it twice has the effect of using it once only because the fact it authorises has an id of its own.
+"""
+
+import base64
+import binascii
+import hmac
+import uuid
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from server.domain.errors import Forbidden, Unauthenticated
+
+ANSWER, RECEIPT = "answer", "receipt"
+
+_MARKS = {ANSWER: b"a", RECEIPT: b"r"}
+_PURPOSES = {mark: purpose for purpose, mark in _MARKS.items()}
+_LENGTH = 1 + 5 + 16 + 16
+_SEAL = 16
+
+
+class Grant(NamedTuple):
+    """What a valid token allows: for an answer the recipient and its alert, for a receipt the delivery and its alert."""
+
+    purpose: str
+    subject: str
+    alert: str
+    expires_at: datetime
+
+
+def make_token(secret: str, purpose: str, subject: str, alert: str, expires_at: datetime) -> str:
+    """A token of 72 characters; `subject` is a recipient (answer) or a delivery (receipt)."""
+    seconds = int(expires_at.timestamp()).to_bytes(5, "big")
+    body = _MARKS[purpose] + seconds + bytes.fromhex(subject.replace("-", "") + alert.replace("-", ""))
+    return base64.urlsafe_b64encode(body + _seal(secret, body)).decode().rstrip("=")
+
+
+def read_token(secret: str, token: str, purpose: str, at: datetime) -> Grant:
+    """What the token allows now.
+
+    Raises Unauthenticated `token_invalid` or `token_expired`, Forbidden `token_wrong_purpose`.
+    """
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    body, seal = raw[:_LENGTH], raw[_LENGTH:]
+    if len(raw) != _LENGTH + _SEAL or not hmac.compare_digest(seal, _seal(secret, body)):
+        raise Unauthenticated(
+            "token_invalid", "链接无效，请打开应用登录。", "This token is not valid. Open the app and sign in."
+        )
+    grant = Grant(
+        purpose=_PURPOSES[body[:1]],
+        subject=str(uuid.UUID(bytes=body[6:22])),
+        alert=str(uuid.UUID(bytes=body[22:38])),
+        expires_at=datetime.fromtimestamp(int.from_bytes(body[1:6], "big"), UTC),
+    )
+    if grant.purpose != purpose:
+        raise Forbidden("token_wrong_purpose", "此令牌不能用于该操作。", "This token is not for that.")
+    if grant.expires_at <= at:
+        raise Unauthenticated(
+            "token_expired", "链接已过期，请打开应用登录。", "This token has expired. Open the app and sign in."
+        )
+    return grant
+
+
+def _seal(secret: str, body: bytes) -> bytes:
+    return hmac.digest(b"one-purpose:" + secret.encode(), body, "sha256")[:_SEAL]

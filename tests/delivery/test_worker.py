@@ -1,0 +1,259 @@
+"""From a delivery row to a phone and back to the row: the worker against real databases and a push service."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import select, update
+
+from server.clock import now
+from server.config import Config
+from server.db import Database, new_id
+from server.delivery.chores import Chore
+from server.delivery.worker import Worker
+from server.domain import alerts, feed, outbox, tokens
+from server.domain.alerts import Recipient
+from server.domain.devices import Device, Subscription
+from server.domain.outbox import Delivery
+from tests.delivery.household import alert, states, subscribe
+from tests.push_service import PushService
+
+SECRET = "s" * 40
+
+
+@pytest.fixture
+def service() -> Iterator[PushService]:
+    with PushService() as running:
+        yield running
+        assert running.complaints == []
+
+
+@pytest.fixture
+def fed(database: Database) -> Database:
+    feed.attach(database)
+    return database
+
+
+@contextmanager
+def working(database: Database, service: PushService, folder: Path, *chores: Chore) -> Iterator[None]:
+    config = Config(data_folder=folder, secret_key=SECRET, push_allowed_origins=(service.origin,))
+    loop = asyncio.new_event_loop()
+    failures: list[BaseException] = []
+    made: list[Worker] = []
+
+    async def work() -> None:
+        made.append(Worker(config, database, chores))
+        await made[0].run()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(work())
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            loop.close()
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(lambda: made[0].stop())
+        thread.join(20)
+    assert not thread.is_alive()
+    assert failures == []
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to this in time"
+        time.sleep(0.02)
+
+
+def test_an_alert_reaches_every_phone_and_every_row_says_so(
+    fed: Database, service: PushService, tmp_path: Path
+) -> None:
+    phones = [service.phone() for _ in range(40)]
+    with working(fed, service, tmp_path):
+        people = fed.write(lambda s: [subscribe(s, phone) for phone in phones])
+        key = fed.write(lambda s: alert(s, people))
+        notes = service.wait_for(40)
+        wait_until(lambda: states(fed) == {"sent": 40})
+    assert {note.phone for note in notes} == {phone.name for phone in phones}
+    assert {note.topic for note in notes} == {uuid.UUID(key).hex}
+    told = notes[0].data["tocsin"]
+    assert notes[0].data["notification"]["title"] == "启动预案"
+    assert notes[0].data["notification"]["data"] == told
+    assert told["alert"] == key
+    grant = tokens.read_token(SECRET, told["answer_token"], tokens.ANSWER, now())
+    assert (grant.subject, grant.alert) == (told["recipient"], key)
+    assert tokens.read_token(SECRET, told["receipt_token"], tokens.RECEIPT, now()).subject == told["delivery"]
+
+
+def test_each_person_reads_their_own_language(fed: Database, service: PushService, tmp_path: Path) -> None:
+    chinese, english = service.phone(), service.phone()
+    people = fed.write(lambda s: [subscribe(s, chinese, "zh"), subscribe(s, english, "en")])
+    fed.write(lambda s: alert(s, people))
+    with working(fed, service, tmp_path):
+        notes = {note.phone: note.data["notification"] for note in service.wait_for(2)}
+    assert notes[chinese.name]["title"] == "启动预案"
+    assert notes[english.name]["title"] == "Plan activated"
+    assert [action["title"] for action in notes[english.name]["actions"]] == ["received", "on my way"]
+
+
+def test_the_recipients_are_told_once_the_service_took_it(fed: Database, service: PushService, tmp_path: Path) -> None:
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(3)])
+    fed.write(lambda s: alert(s, people))
+    with working(fed, service, tmp_path, Chore("told", alerts.told_due, alerts.note_told)):
+        wait_until(lambda: states(fed) == {"noted": 3})
+    with fed.read() as session:
+        rows = list(session.scalars(select(Recipient)))
+    assert all(row.told_at is not None and row.channels == ["push"] for row in rows)
+
+
+def test_critical_goes_first_and_late_is_not_sent(fed: Database, service: PushService, tmp_path: Path) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    fed.write(lambda s: [alert(s, [person], critical=False) for _ in range(3)])
+    urgent = fed.write(lambda s: alert(s, [person], critical=True))
+    late = fed.write(lambda s: alert(s, [person]))
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    fed.write(lambda s: s.execute(update(Delivery).where(Delivery.subject == late).values(expires_at=past)))
+    with working(fed, service, tmp_path):
+        notes = service.wait_for(4)
+        wait_until(lambda: states(fed) == {"sent": 4, "failed": 1})
+    assert notes[0].topic == uuid.UUID(urgent).hex
+
+
+def test_what_an_answer_took_back_is_not_sent(fed: Database, service: PushService, tmp_path: Path) -> None:
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(2)])
+    fed.write(lambda s: alert(s, people))
+    with fed.read() as session:
+        answered = session.scalars(select(Recipient.id).where(Recipient.person == people[0])).one()
+    fed.write(lambda s: outbox.cancel(s, [answered]))
+    with working(fed, service, tmp_path):
+        service.wait_for(1)
+        wait_until(lambda: states(fed) == {"sent": 1, "cancelled": 1})
+    assert service.requests == 1
+
+
+def test_a_service_that_stumbles_is_asked_again(fed: Database, service: PushService, tmp_path: Path) -> None:
+    phone = service.phone()
+    service.answer(503, (429, {"Retry-After": "1"}), phone=phone)
+    person = fed.write(lambda s: subscribe(s, phone))
+    fed.write(lambda s: alert(s, [person]))
+    with working(fed, service, tmp_path):
+        service.wait_for(1)
+        wait_until(lambda: states(fed) == {"sent": 1})
+    assert [note.answered for note in service.notes] == [503, (429, {"Retry-After": "1"}), 201]
+    assert len(service.topics(service.notes)) == 1
+
+
+def test_one_phone_that_is_gone_is_retired(fed: Database, service: PushService, tmp_path: Path) -> None:
+    gone, stays = service.phone(), service.phone()
+    service.answer(410, phone=gone, after=410)
+    people = fed.write(lambda s: [subscribe(s, phone) for phone in (gone, stays)])
+    fed.write(lambda s: alert(s, people))
+
+    def live() -> set[str]:
+        with fed.read() as session:
+            return set(session.scalars(select(Subscription.endpoint).where(Subscription.state == "live")))
+
+    with working(fed, service, tmp_path):
+        wait_until(lambda: live() == {stays.endpoint})
+    with fed.read() as session:
+        subscribed = {row.person: row.subscribed for row in session.execute(select(Device.person, Device.subscribed))}
+    assert subscribed == {people[0]: False, people[1]: True}
+
+
+@pytest.mark.expects_error_logs
+def test_a_storm_of_gone_retires_nobody(fed: Database, service: PushService, tmp_path: Path) -> None:
+    service.answer(after=410)
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(30)])
+    fed.write(lambda s: alert(s, people))
+    with working(fed, service, tmp_path):
+        wait_until(lambda: states(fed) == {"failed": 30})
+    with fed.read() as session:
+        assert set(session.scalars(select(Subscription.state))) == {"live"}
+
+
+def test_a_key_mismatch_never_retires(fed: Database, service: PushService, tmp_path: Path) -> None:
+    service.answer(after=403)
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(10)])
+    fed.write(lambda s: alert(s, people))
+    with working(fed, service, tmp_path):
+        wait_until(lambda: states(fed) == {"failed": 10})
+    with fed.read() as session:
+        assert set(session.scalars(select(Subscription.state))) == {"live"}
+        assert set(session.scalars(select(Delivery.outcome))) == {"key_mismatch"}
+
+
+def test_rows_of_a_dead_sender_are_taken_over_at_once(fed: Database, service: PushService, tmp_path: Path) -> None:
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(5)])
+    fed.write(lambda s: alert(s, people))
+    assert len(fed.write(lambda s: outbox.claim(s, "0123456789abcdef", 3))) == 3
+    with working(fed, service, tmp_path):
+        service.wait_for(5)
+        wait_until(lambda: states(fed) == {"sent": 5})
+    with fed.read() as session:
+        assert sorted(session.scalars(select(Delivery.attempt))) == [1, 1, 2, 2, 2]
+
+
+def test_the_late_word_of_a_paused_sender_changes_nothing(fed: Database, service: PushService) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    fed.write(lambda s: alert(s, [person]))
+    (first,) = fed.write(lambda s: outbox.claim(s, "paused", 10))
+    assert fed.write(lambda s: outbox.claim(s, "other", 10)) == []
+    held = now() - timedelta(seconds=31)
+    fed.write(lambda s: s.execute(update(Delivery).values(claimed_at=held)))
+    (second,) = fed.write(lambda s: outbox.claim(s, "other", 10))
+    assert (first.id, first.attempt + 1) == (second.id, second.attempt)
+    late = outbox.Settled(first.id, first.attempt, outbox.FAILED, "late")
+    assert fed.write(lambda s: outbox.settle(s, [late])) == 0
+    assert (
+        fed.write(lambda s: outbox.settle(s, [outbox.Settled(second.id, second.attempt, outbox.SENT, "accepted")])) == 1
+    )
+    assert states(fed) == {"sent": 1}
+
+
+def test_a_chore_runs_when_it_is_due_and_a_failing_one_does_not_end_the_worker(
+    fed: Database, service: PushService, tmp_path: Path
+) -> None:
+    due, ran = [now() + timedelta(seconds=0.3)], []
+
+    def run(session: object) -> None:
+        ran.append(now())
+        due.clear()
+
+    def fail(session: object) -> None:
+        raise RuntimeError("no")
+
+    good = Chore("good", lambda _: due[0] if due else None, run)
+    bad = Chore("bad", lambda _: now(), fail)
+    planned = due[0]
+    with working(fed, service, tmp_path, bad, good):
+        wait_until(lambda: bool(ran))
+        person = fed.write(lambda s: subscribe(s, service.phone()))
+        fed.write(lambda s: alert(s, [person]))
+        service.wait_for(1)
+    assert len(ran) == 1
+    assert ran[0] >= planned
+
+
+def test_a_delivery_without_words_is_parked(fed: Database, service: PushService, tmp_path: Path) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    hour = now() + timedelta(hours=1)
+    fed.write(lambda s: outbox.enqueue_push(s, [(person, None)], new_id(), "test", {}, expires_at=hour))
+    words = {"title": {"zh": "推送测试", "en": "Push test"}, "body": {"zh": "可以收到。", "en": "It arrives."}}
+    fed.write(lambda s: outbox.enqueue_push(s, [(person, None)], new_id(), "test", words, expires_at=hour))
+    with working(fed, service, tmp_path):
+        (note,) = service.wait_for(1)
+        wait_until(lambda: states(fed) == {"sent": 1, "failed": 1})
+    assert note.data["notification"]["title"] == "推送测试"
+    assert "answer_token" not in note.data["tocsin"]
