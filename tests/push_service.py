@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -272,8 +273,9 @@ class PushService:
         elif manner == "huge":
             response = web.StreamResponse(status=201)
             await response.prepare(request)
-            for _ in range(3200):
-                await response.write(b"x" * 65_536)
+            with suppress(ConnectionError):  # who reads this to its end has lost
+                for _ in range(3200):
+                    await response.write(b"x" * 65_536)
             return response
         transport.abort()
         return web.Response()
