@@ -26,7 +26,8 @@ _KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
 _ZONES = available_timezones()
-_ITEM_MEASURES: Final[Mapping[str, Literal["number", "choice"]]] = {"number": "number", "choice": "choice"}
+_Local = Literal["number", "choice", "flag"]
+_ITEM_MEASURES: Final[Mapping[str, _Local]] = {"number": "number", "choice": "choice"}
 
 
 class Reader:
@@ -102,7 +103,7 @@ class Reader:
             key, kind = text(item, "key"), text(item, "kind")
             self.local_items.add(key)
             options = tuple(Option(key=text(one, "key"), title=Words("", "")) for one in items(child(item, "options")))
-            known = _ITEM_MEASURES.get(kind, "flag")
+            known: _Local = _ITEM_MEASURES.get(kind, "flag")
             self.local[f"item.{key}"] = MeasureRule(
                 key=f"item.{key}",
                 title=Words("", ""),

@@ -1,0 +1,143 @@
+"""Limits: one clock with two consequences (LINT-3), limits that set each other off (LINT-LOOP), limits nobody can meet (LINT-UNMET)."""
+
+from __future__ import annotations
+
+import itertools
+
+from server.domain.rules.actions import LimitRule
+from server.domain.rules.facts import FACTS
+from server.domain.rules.lengths import shortest_seconds
+from server.domain.rules.plans import Plan
+from server.planning.compiler import Compiled
+from server.planning.findings import Finding
+from server.planning.lint.report import Report
+
+
+def look(report: Report) -> None:
+    """Every limit the plan states."""
+    _same_clock(report)
+    _loops(report)
+    for limit in report.plan.limits:
+        _unmet(report, limit)
+
+
+def look_together(plans: list[Compiled]) -> list[Finding]:
+    """LINT-3 across plans of one category that are in use side by side."""
+    found: list[Finding] = []
+    for one, other in itertools.combinations(plans, 2):
+        if one.plan.category != other.plan.category or one.plan.key == other.plan.key:
+            continue
+        for first, second in itertools.product(one.plan.limits, other.plan.limits):
+            if _clock(first) == _clock(second) and _kinds(first) != _kinds(second):
+                report = Report(other)
+                _say(report, second, f"{one.plan.key}: {first.key}")
+                found += report.findings
+    return found
+
+
+def _same_clock(report: Report) -> None:
+    for first, second in itertools.combinations(report.plan.limits, 2):
+        same = _clock(first) == _clock(second) and first.ends == second.ends and first.when == second.when
+        if same and first.then != second.then:
+            _say(report, second, first.key)
+
+
+def _say(report: Report, limit: LimitRule, other: str) -> None:
+    report.add(
+        "LINT-3",
+        f"limits.{limit.key}",
+        (
+            f"与“{other}”起点和时长相同，后果却不同。",
+            f"Starts and lasts as {other!r} does, yet something else follows.",
+        ),
+        ("合并为一条，后果取较严的一种。", "Make one limit of them, with the stricter consequence."),
+        "warning",
+    )
+
+
+def _clock(limit: LimitRule) -> tuple[object, ...]:
+    return tuple(sorted(limit.starts)), limit.length
+
+
+def _kinds(limit: LimitRule) -> set[str]:
+    return {consequence.kind for consequence in limit.then}
+
+
+def _loops(report: Report) -> None:
+    plan = report.plan
+    leads = {
+        limit.key: [other.key for other in plan.limits if set(other.starts) & _made(plan, limit)]
+        for limit in plan.limits
+    }
+    for start in leads:
+        seen: set[str] = set()
+        ahead = list(leads[start])
+        while ahead:
+            key = ahead.pop()
+            if key == start:
+                report.add(
+                    "LINT-LOOP",
+                    f"limits.{start}",
+                    (f"时限“{start}”到时后又会引出自己。", f"When {start!r} passes it sets itself off again."),
+                    ("断开其中一环：换一个起点，或改为记录。", "Break the ring: start one of them from another fact."),
+                )
+                break
+            if key not in seen:
+                seen.add(key)
+                ahead += leads[key]
+
+
+def _made(plan: Plan, limit: LimitRule) -> set[str]:
+    made = {f"limit.{limit.key}.passed"}
+    for consequence in limit.then:
+        made |= {f"order.{consequence.order}.issued"} if consequence.order else set()
+        made |= {f"tier.{consequence.tier}.started"} if consequence.tier else set()
+        made |= {"plan.activated"} if consequence.activate else set()
+        made |= {"plan.warned"} if consequence.warn else set()
+    for phase in plan.phases:
+        if set(phase.starts) & made:
+            made |= {f"phase.{phase.key}.started"}
+            made |= {f"order.{order.key}.issued" for order in plan.orders if order.phase == phase.key}
+    return made
+
+
+def _unmet(report: Report, limit: LimitRule) -> None:
+    plan, seconds = report.plan, shortest_seconds(limit.length)
+    why = None
+    owner = plan.team(limit.owner)
+    if not limit.ends:
+        why = ("没有写明什么算做到（ends）", "nothing says what would meet it (ends)")
+    elif not any(_can_happen(plan, fact, limit) for fact in limit.ends):
+        why = ("没有人能记录它的终点", "nobody can record what would end it")
+    elif seconds and owner.succession and owner.succession.after.seconds >= seconds:
+        why = ("责任组的接替等待时间已不短于时限", "the owner's succession waits as long as the limit lasts")
+    elif seconds and set(limit.ends) <= _slow_ends(plan, seconds):
+        why = ("对应指令的完成时间长于时限", "the order that would end it has more time than the limit")
+    if why:
+        report.add(
+            "LINT-UNMET",
+            f"limits.{limit.key}",
+            (f"时限“{limit.title.zh}”无法做到：{why[0]}。", f"Nobody can meet “{limit.title.en}”: {why[1]}."),
+            (
+                "写明可记录的终点，并让时长与人员、指令相称。",
+                "Name an end people can record, with a length that fits them.",
+            ),
+        )
+
+
+def _can_happen(plan: Plan, fact: str, limit: LimitRule) -> bool:
+    if fact in {f"limit.{limit.key}.passed", f"limit.{limit.key}.met"}:
+        return False
+    if fact in FACTS or fact.count(".") == 2:
+        return True
+    own = next((one for one in plan.facts if one.key == fact), None)
+    marked = any(item.records == fact for checklist in plan.checklists for item in checklist.items)
+    return marked or bool(own and own.recorded_by)
+
+
+def _slow_ends(plan: Plan, seconds: int) -> set[str]:
+    slow: set[str] = set()
+    for order in plan.orders:
+        if order.within and (shortest_seconds(order.within) or 0) > seconds:
+            slow |= {f"order.{order.key}.done", f"checklist.{order.checklist}.done"}
+    return slow

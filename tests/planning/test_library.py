@@ -1,0 +1,86 @@
+"""Every plan of the library compiles, lints clean, keeps its exact form as JSON, and runs to its end."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from server.domain.rules import Plan, all_limits
+from server.planning.compiler import compile_source
+from server.planning.lint import lint, lint_together
+from server.planning.simulate import Simulation
+
+LIBRARY = Path(__file__).parents[2] / "server" / "planning" / "library"
+FILES = sorted(LIBRARY.glob("*.yaml"))
+START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def compiled(request):
+    return compile_source(request.param.read_bytes(), request.param.name)
+
+
+def test_the_name_of_the_file_says_source_and_key(compiled):
+    assert compiled.file == f"{compiled.plan.source}-{compiled.plan.key}.yaml"
+
+
+def test_it_lints_clean(compiled):
+    assert [str(finding) for finding in lint(compiled)] == []
+
+
+def test_it_keeps_its_form_as_json(compiled):
+    assert Plan.from_json(compiled.plan.to_json()) == compiled.plan
+
+
+def test_it_runs_to_its_end(compiled):
+    """Activated, restored and ended with every interlock satisfied, each order of the response goes to its team."""
+    plan = compiled.plan
+    simulation = Simulation(plan, START)
+    for fact in ("incident.forecast", "incident.reported", "service.interrupted", "plan.warned", "plan.activated"):
+        simulation.tell(fact)
+    simulation.advance(START + timedelta(hours=30))
+    for scale in plan.scales:
+        for level in scale.levels:
+            simulation.tell(f"level.{scale.key}.{level.key}")
+    _satisfy(simulation, plan)
+    for fact in ("situation.controlled", "fault.cleared", "service.restored", "response.ended"):
+        simulation.tell(fact)
+    simulation.advance(START + timedelta(days=10))
+    told = {(one.rule, one.to) for one in simulation.happenings if one.kind == "order"}
+    reachable = {order.key for order in plan.orders if not order.when}
+    assert {key for key, _ in told} >= reachable
+    assert all(to == (plan.order(key).team,) for key, to in told)
+    assert "response.ended" in simulation.happened
+    started = [one.rule for one in simulation.happenings if one.kind == "limit_started"]
+    assert len(started) == len(set(started)) <= len(all_limits(plan))
+    if plan.review:
+        assert "review" in started
+
+
+def _satisfy(simulation, plan):
+    """Give each measure of an interlock the value on the safe side of its bound, and let its facts happen."""
+    for interlock in plan.interlocks:
+        for leaf in interlock.needs.leaves():
+            if leaf.op == "fact":
+                simulation.tell(leaf.name)
+            elif leaf.op == "flag":
+                simulation.tell(leaf.name, True)
+            elif leaf.op in ("<", ">"):
+                simulation.tell(leaf.name, leaf.value + (-1 if leaf.op == "<" else 1))
+            elif leaf.op in ("<=", ">=", "="):
+                simulation.tell(leaf.name, leaf.value)
+
+
+def test_keys_are_unique():
+    keys = [compile_source(path.read_bytes(), path.name).plan.key for path in FILES]
+    assert len(keys) == len(set(keys))
+
+
+def test_variants_name_a_plan_of_the_library():
+    plans = [compile_source(path.read_bytes(), path.name).plan for path in FILES]
+    assert {plan.variant_of for plan in plans} - {None} <= {plan.key for plan in plans}
+
+
+def test_safety_facts_agree_across_the_library():
+    plans = [compile_source(path.read_bytes(), path.name) for path in FILES]
+    assert [str(one) for one in lint_together(plans) if one.code == "LINT-7"] == []
