@@ -37,7 +37,9 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     unpacked = tmp_path_factory.mktemp("unpacked")
     subprocess.run([sys.executable, "-m", "tarfile", "-e", str(sdist), str(unpacked)], check=True, capture_output=True)
     (folder,) = unpacked.iterdir()
-    return make("wheel", folder, tmp_path_factory.mktemp("wheel"), path=str(unpacked / "nothing"))
+    made = make("wheel", folder, tmp_path_factory.mktemp("wheel"), path=str(unpacked / "nothing"))
+    assert not (folder / "pwa/node_modules").exists()
+    return made
 
 
 def test_the_wheel_is_complete(wheel: Path) -> None:
