@@ -48,7 +48,7 @@ format: $(VENV)/.dev  ## put every file into the house style
 	$(WEB) npm run --silent format
 
 lock: $(VENV)/.dev  ## work out the lock files anew (UPGRADE=1 also takes newer versions)
-	@$(PIP) --constraint requirements-dev.lock 'uv>=0.13'
+	@$(PIP) 'uv>=0.13'
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group build --group test -o requirements-dev.lock
 	$(LOCK) --constraint requirements-dev.lock --group build -o requirements-build.lock
 	$(LOCK) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
