@@ -2,6 +2,10 @@
 import 'fake-indexeddb/auto';
 import { beforeEach, vi } from 'vitest';
 
+// Node has no reportError; what the app reports is a failure here, as an unhandled rejection.
+vi.stubGlobal('reportError', (error: unknown) => {
+  throw error;
+});
 vi.stubGlobal('__BUILD__', { version: 'test', files: [] });
 
 beforeEach(() => {

@@ -88,9 +88,15 @@ function signedIn(): Store {
   return mine;
 }
 
-function queueView<T>(take: () => T): Readable<T> {
-  return readable(take(), (set) => {
-    set(take());
-    return onChange([QUEUE], () => set(take()));
+/** Speaks only when its own part of the queue changed. */
+function queueView<T>(take: () => T[]): Readable<T[]> {
+  return readable<T[]>([], (set) => {
+    let shown = take();
+    set(shown);
+    return onChange([QUEUE], () => {
+      const next = take();
+      if (next.length === shown.length && next.every((entry, index) => entry === shown[index])) return;
+      set((shown = next));
+    });
   });
 }

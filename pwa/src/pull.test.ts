@@ -1,0 +1,117 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { Store, StoredRow, TrayEntry } from './db';
+import { newId } from './ids';
+import { pull } from './pull';
+import { put, waiting } from './queue';
+import { sync } from './sync';
+import { freshPhone, restart } from './testing/phone';
+import { PERSON, type ServerDouble } from './testing/server';
+
+let server: ServerDouble;
+let phone: Store;
+beforeEach(async () => {
+  ({ server, phone } = await freshPhone());
+});
+
+const rows = (): Promise<StoredRow[]> => phone.read(['rows'], (tx) => tx.objectStore('rows').getAll());
+const cursors = async () => {
+  const all = await phone.read(['cursors'], (tx) => tx.objectStore('cursors').getAll());
+  return Object.fromEntries(all.map(({ space, version }) => [space, version]));
+};
+const tray = (): Promise<TrayEntry[]> => phone.read(['tray'], (tx) => tx.objectStore('tray').getAll());
+const asked = () => server.calls.filter((call) => call.path === '/api/v1/changes').map((call) => call.body['cursors']);
+
+test('a first pull takes every space in pages, and the next one asks only for what is new', async () => {
+  for (let n = 0; n < 12; n++) server.row('org', 'person', `p${n}`, { id: `p${n}`, name: `人员${n}` });
+  server.row(`me:${PERSON}`, 'alert', 'a1', { id: 'a1', title: '集合' });
+  server.pageSize = 5;
+  expect((await pull(phone)).state).toBe('done');
+  expect(await rows()).toHaveLength(13);
+  expect(asked()).toHaveLength(3);
+  expect(await cursors()).toEqual({ org: 12, [`me:${PERSON}`]: 1 });
+  server.row('org', 'person', 'p0', { id: 'p0', name: '新名' });
+  await pull(phone);
+  expect(asked().at(-1)).toEqual({ org: 12, [`me:${PERSON}`]: 1 });
+  expect((await rows()).find(({ id }) => id === 'p0')?.doc).toMatchObject({ name: '新名' });
+});
+
+test('a tombstone removes the row from its space alone', async () => {
+  server.row('org', 'incident', 'i1', { id: 'i1' });
+  server.row('incident:i1', 'incident', 'i1', { id: 'i1' });
+  await pull(phone);
+  server.row('org', 'incident', 'i1', null);
+  await pull(phone);
+  expect((await rows()).map(({ space }) => space)).toEqual(['incident:i1']);
+});
+
+test('a pull cut between two pages goes on from its cursor', async () => {
+  for (let n = 0; n < 9; n++) server.row('org', 'person', `p${n}`, { id: `p${n}` });
+  server.pageSize = 4;
+  server.interrupts.push(
+    () => null,
+    () => 'no network',
+  );
+  expect((await pull(phone)).state).toBe('offline');
+  expect(await cursors()).toEqual({ org: 4 });
+  phone = await restart();
+  await pull(phone);
+  expect(await rows()).toHaveLength(9);
+  expect(asked().at(-1)).toEqual({ org: 8 });
+});
+
+test('after a hundred days away the space is reset: old rows go, the queue stays', async () => {
+  server.row('org', 'person', 'old', { id: 'old' });
+  await pull(phone);
+  await put(phone, { path: '/tallies/{id}', body: {} });
+  const space = server.space('org');
+  space.rows.clear();
+  server.row('org', 'person', 'new', { id: 'new' });
+  space.version = space.minimum = 50;
+  await pull(phone);
+  expect((await rows()).map(({ id }) => id)).toEqual(['new']);
+  expect(await waiting(phone)).toHaveLength(1);
+});
+
+test('a lost space goes with its rows; what was written about it goes to the tray, everything else stays', async () => {
+  const [team, item, alert] = [newId(), newId(), newId()];
+  const space = `incident:x:team:${team}`;
+  server.row(space, 'item', item, { id: item });
+  server.row(space, 'alert', alert, { id: alert });
+  server.row(`me:${PERSON}`, 'alert', alert, { id: alert });
+  await pull(phone);
+  const mark = await put(phone, { path: `/items/${item}/marks/{id}`, body: { value: 'done' } });
+  const answer = await put(phone, { path: `/alerts/${alert}/answers/{id}`, body: { kind: 'received' } });
+  server.allowed = new Set([`me:${PERSON}`]);
+  await pull(phone);
+  expect((await rows()).map((row) => row.space)).toEqual([`me:${PERSON}`]);
+  expect(await tray()).toMatchObject([{ id: mark.id, code: 'space_dropped' }]);
+  expect((await waiting(phone)).map(({ id }) => id)).toEqual([answer.id]);
+  expect(await cursors()).toEqual({ [`me:${PERSON}`]: 1 });
+});
+
+test('an epoch change seen by a pull offers again what was acknowledged, and starts the cursors over', async () => {
+  server.row('org', 'person', 'p1', { id: 'p1' });
+  await put(phone, { path: '/tallies/{id}', body: {} });
+  await sync();
+  expect(server.facts.size).toBe(1);
+  server.facts.clear();
+  server.epoch = 'epoch-2';
+  expect((await sync()).state).toBe('done');
+  expect(server.facts.size).toBe(1);
+  expect(await phone.meta('epoch')).toBe('epoch-2');
+  expect(await waiting(phone)).toEqual([]);
+  expect(await cursors()).toEqual({ org: 1 });
+});
+
+test('sync sends before it pulls, and calls meanwhile are one more run', async () => {
+  await put(phone, { path: '/tallies/{id}', body: {} });
+  await Promise.all([sync(), sync(), sync(), sync()]);
+  expect(server.calls.map((call) => call.path.split('/').at(-1))).toEqual(['batch', 'changes', 'changes']);
+});
+
+test('a captive portal in front of the feed changes nothing', async () => {
+  server.row('org', 'person', 'p1', { id: 'p1' });
+  server.interrupts.push(() => server.portal());
+  expect((await pull(phone)).state).toBe('offline');
+  expect(await cursors()).toEqual({});
+});
