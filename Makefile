@@ -12,7 +12,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check-python check-web tests format types lock audit build bench clean
+CHECKS := check-app-types check-types check-app-lint check-app-test check-imports check-app-rooms check-style
+.PHONY: help run test lint $(CHECKS) packages tests format types lock audit build bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -27,22 +28,26 @@ test: $(VENV)/.dev  ## run every check and every test
 	$(MAKE) --no-print-directory lint || failed=1; \
 	$(MAKE) --no-print-directory tests && exit $$failed
 
-lint: $(VENV)/.dev  ## run the checks that need no running program
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(TOGETHER) check-python check-web
+lint: packages  ## run the checks that need no running program
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(TOGETHER) $(CHECKS)
 
-check-python: $(VENV)/.dev
-	$(BIN)/ruff check --quiet .
-	$(BIN)/ruff format --quiet --check .
+check-types:
 	$(BIN)/mypy
+check-style:
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check --output-format concise .
+check-imports:
 	$(BIN)/lint-imports --no-cache
+$(filter check-app-%,$(CHECKS)): check-app-%:
+	$(WEB) npm run --silent $*
 
-check-web: $(VENV)/.dev
-	$(WEB) npm run --silent check
+packages: $(VENV)/.dev
+	@$(WEB) packages
 
 tests: $(VENV)/.dev
 	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
 
-format: $(VENV)/.dev  ## put every file into the house style
+format: packages  ## put every file into the house style
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 	$(WEB) npm run --silent format
 

@@ -1,7 +1,7 @@
 """Builds the web app into server/web with a Node that suits it: the machine's own, else the one from the Python index.
 
-Runs in three ways: as the packaging hook, as `python build_web.py` (builds when a source changed), and as
-`python build_web.py npm …` (any npm command in pwa/ with that same Node).
+Runs in three ways: as the packaging hook, as `python build_web.py` (builds when a source changed; `packages`
+stops before that), and as `python build_web.py npm …` (any npm command in pwa/ with that same Node).
 """
 
 import hashlib
@@ -49,11 +49,12 @@ def main(arguments: Sequence[str]) -> None:
     match arguments:
         case []:
             build(root)
-        case ["npm", *rest]:
+        case ["packages"]:
             install(root)
+        case ["npm", *rest]:
             npm(root, rest)
         case _:
-            sys.exit("usage: build_web.py [npm ARGUMENT …]")
+            sys.exit("usage: build_web.py [packages | npm ARGUMENT …]")
 
 
 def build(root: Path) -> None:
