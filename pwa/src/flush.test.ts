@@ -292,13 +292,12 @@ test('a fact written while a batch is under way goes in the next one', async () 
 
 test('a lost connection to the store is opened again, once', async () => {
   await tally(1);
-  const real = IDBDatabase.prototype.transaction;
-  let failures = 1;
-  vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...args) {
-    if (failures-- > 0) throw new DOMException('The database connection is closing', 'InvalidStateError');
-    return real.apply(this, args);
-  });
+  const opened = vi.spyOn(IDBDatabase.prototype, 'transaction');
+  const lose = () => {
+    throw new DOMException('The database connection is closing', 'InvalidStateError');
+  };
+  opened.mockImplementationOnce(lose);
   expect(await kept()).toBe(1);
-  failures = 5;
+  opened.mockImplementationOnce(lose).mockImplementationOnce(lose);
   await expect(kept()).rejects.toThrow('closing');
 });

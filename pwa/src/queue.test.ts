@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { Store } from './db';
+import { type Store } from './db';
 import { newId } from './ids';
 import { choose, itemOf, MAX_BYTES, put, waiting } from './queue';
 import { freshPhone, restart } from './testing/phone';

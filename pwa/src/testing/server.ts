@@ -28,7 +28,7 @@ export class ServerDouble {
   allowed: Set<string> | null = null;
   pageSize = 500;
   /** What the next calls get instead of an answer, in order. */
-  interrupts: ((call: Call) => Reply | Promise<Reply> | null)[] = [];
+  interrupts: ((call: Call) => Reply | null | Promise<Reply | null>)[] = [];
   /** Judges a new fact; null applies it. */
   judge: (item: BatchItem) => Partial<BatchResult> | null = () => null;
   uploads = new Map<string, { length: number; bytes: Uint8Array[] }>();
