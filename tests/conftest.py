@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 import server.domain
@@ -129,7 +130,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Databases of tests lie in the system's temporary folder, whatever the settings of the person who runs them."""
+    """Settings of the person who runs the tests do not reach them; generated cases may be slow, and repeat in CI."""
+    hypothesis.settings.register_profile("tocsin", deadline=None, derandomize="CI" in os.environ)
+    hypothesis.settings.load_profile("tocsin")
     for name in [name for name in os.environ if name.startswith("TOCSIN_") and "TEST" not in name]:
         del os.environ[name]
     os.environ.pop("DATABASE_URL", None)
