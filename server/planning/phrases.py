@@ -208,7 +208,7 @@ class _ConditionReader:
         scale, own = TIME_UNITS.get(UNIT_WORDS.get(unit, "")), TIME_UNITS.get(measure.unit)
         if not scale or not own:
             zh = f"“{measure.key}”的单位是“{measure.unit}”，不是“{unit}”。"
-            raise PhraseError(zh, f"{measure.key} is counted in {measure.unit!r}, not {unit!r}.", unit)
+            raise PhraseError(zh, f"{measure.key} is counted in {measure.unit!r}, not {unit!r}.")
         exact = Decimal(str(value)) * scale / own
         return int(exact) if exact == exact.to_integral_value() else float(exact)
 

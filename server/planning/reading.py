@@ -22,8 +22,8 @@ from server.planning.names import Names, child, items, nearest, text
 
 BAD = object()
 MAX_FINDINGS = 100
-_KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-_DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
 _ZONES = available_timezones()
 _Local = Literal["number", "choice", "flag"]
@@ -200,7 +200,7 @@ class Reader:
         measure = self.measures.get(found.measure or "")
         if measure is None or measure.unit not in TIME_UNITS:
             zh = f"“{found.measure}”不是以时间为单位的指标。"
-            raise phrases.PhraseError(zh, f"{found.measure!r} is no measure in a unit of time.", found.measure)
+            raise phrases.PhraseError(zh, f"{found.measure!r} is no measure in a unit of time.")
         return Length("measured", seconds=found.seconds, measure=found.measure, unit_seconds=TIME_UNITS[measure.unit])
 
     def number(self, bare: Any, phrase: str) -> int | float:
@@ -228,7 +228,7 @@ class Reader:
                 en = f"No {mark.kind} is called {word!r}." + (f" Did you mean {near!r}?" if near else "")
                 return self.bad(node, path, f"unknown_{mark.kind}", zh, en, near)
         elif isinstance(mark, Key):
-            pattern = _DOTTED_KEY if mark.dotted else _KEY
+            pattern = DOTTED_KEY if mark.dotted else KEY
             if len(word) > 60 or not pattern.fullmatch(word):
                 zh = f"名称“{word}”只能用小写字母、数字和连字符，以字母开头，不超过 60 字。"
                 return self.bad(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.domain.rules import Plan, all_limits
-from server.planning.compiler import compile_source
+from server.planning.compiler import Compiled, compile_source
 from server.planning.lint import lint, lint_together
 from server.planning.simulate import Simulation
 
@@ -16,7 +16,7 @@ START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
-def compiled(request):
+def compiled(request: pytest.FixtureRequest) -> Compiled:
     return compile_source(request.param.read_bytes(), request.param.name)
 
 
@@ -57,7 +57,7 @@ def test_it_runs_to_its_end(compiled):
         assert "review" in started
 
 
-def _satisfy(simulation, plan):
+def _satisfy(simulation: Simulation, plan: Plan) -> None:
     """Give each measure of an interlock the value on the safe side of its bound, and let its facts happen."""
     for interlock in plan.interlocks:
         for leaf in interlock.needs.leaves():

@@ -1,0 +1,100 @@
+"""Texts that are no plan are refused with a position, a sentence in two languages, and quickly."""
+
+import time
+
+import pytest
+
+from server.planning.compiler import compile_plan
+from server.planning.findings import PlanErrors
+from server.planning.loader import MAX_BYTES, load
+from tests.planning.plan_texts import SOUND, changed
+
+MERGE_BOMB = "a: &a {x: 1}\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [*{chr(97 + n)}, *{chr(97 + n)}]}}\n" for n in range(12)
+)
+LAUGHS = "a: &a [lol]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(20)
+)
+
+REFUSED: dict[str, tuple[str | bytes, str, int, int]] = {
+    "L1 empty": ("", "empty", 0, 0),
+    "L1 only comments": ("# 预案\n\n", "empty", 0, 0),
+    "L2 too large": ("a" * (MAX_BYTES + 1), "too_large", 0, 0),
+    "L3 merge bomb": (MERGE_BOMB, "anchor", 1, 4),
+    "L4 billion laughs": (LAUGHS, "anchor", 1, 4),
+    "L5 alias": ("a: *b\n", "alias", 1, 4),
+    "L5 merge key": ("a: {<<: {b: c}}\n", "merge", 1, 5),
+    "L7 duplicate key": ("a: 1\nb: 2\na: 3\n", "duplicate_key", 3, 1),
+    "L8 complex key": ("? [1]\n: 2\n", "complex_key", 1, 3),
+    "L9 two documents": ("---\na: b\n---\nc: d\n", "several_documents", 3, 1),
+    "L10 tab": ("a:\n\tb: c\n", "tab", 2, 1),
+    "L10 indent": ("a: b\n  c: d\n", "syntax", 2, 4),
+    "L11 deep": ("[" * 5000, "too_deep", 1, 13),
+    "L11 many": ("[" + "a," * 5001 + "]", "too_many", 1, 10000),
+    "L13 NUL": ("a: b\nc: d\x00\n", "control", 2, 5),
+    "L13 C1": ("a: \x85b\n", "control", 1, 4),
+    "L13 escaped NUL": ('a: "\\0"\n', "control", 1, 4),
+    "L13 lone surrogate": ("a: \ud800\n", "control", 1, 4),
+    "L14 UTF-16": ("a: 中\n".encode("utf-16"), "encoding", 0, 0),
+    "L14 GBK": ("标题: 中文预案\n".encode("gbk"), "encoding", 0, 0),
+    "L14 broken": (b"a: \xff\xff\xff\n", "encoding", 0, 0),
+    "L15 full-width colon": ("title：预案\nkey: b\n", "full_width", 2, 4),
+    "L17 recursive": ("&x [*x]\n", "anchor", 1, 1),
+    "L19 empty tag": ("a: ! b\n", "tag", 1, 4),
+    "L19 directive": ("%TAG ! tag:x,2000:\n---\na: b\n", "directive", 1, 1),
+    "L35 include": ("a: !include ../../secret\n", "tag", 1, 4),
+    "L36 long text": ("a: " + "字" * 10_001, "text_too_long", 1, 4),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    text, code, line, column = REFUSED[name]
+    began = time.perf_counter()
+    with pytest.raises(PlanErrors) as refusal:
+        load(text, "some.yaml")
+    assert time.perf_counter() - began < 0.05
+    found = refusal.value.findings[0]
+    assert (found.code, found.line, found.column) == (code, line, column)
+    assert found.file == "some.yaml"
+    assert found.zh
+    assert found.en
+
+
+def test_the_encoding_is_named():
+    for encoding, name in (("utf-16", "UTF-16"), ("gbk", "GBK")):
+        with pytest.raises(PlanErrors) as refusal:
+            load("标题: 中文预案\n".encode(encoding), "some.yaml")
+        assert name in refusal.value.findings[0].zh
+
+
+def test_a_mark_at_the_start_and_other_line_ends_are_the_same_plan():
+    plain = compile_plan(SOUND)
+    assert compile_plan(b"\xef\xbb\xbf" + SOUND.encode()) == plain
+    assert compile_plan(SOUND.replace("\n", "\r\n")) == plain
+    assert compile_plan("---\n" + SOUND) == plain
+
+
+def test_a_long_line_is_fine_within_the_size():
+    text = changed(("增开窗口。 | Open counters.", "增开窗口。 | " + "Open counters again. " * 400))
+    assert len(compile_plan(text).orders[0].text.en) > 8_000
+
+
+def test_words_that_look_like_values_stay_words():
+    node = load("a: no\nb: ~\nc: 2026-01-01\nd: 0x1F\n", "some.yaml")
+    assert [value.text for _, value in node.pairs] == ["no", "~", "2026-01-01", "0x1F"]
+
+
+def test_the_largest_plan_is_read_within_fifty_milliseconds():
+    item = "      - {{key: i{n}, text: 检查第 {n} 项设备并登记 | Check device {n} and write it down}}\n"
+    items = "".join(item.format(n=n) for n in range(490))
+    text = changed(("      - {key: cut,", items + "      - {key: cut,"))
+    assert len(text.encode()) > 40_000
+    compile_plan(text)
+    assert min(_timed(text) for _ in range(5)) < 0.05
+
+
+def _timed(text: str) -> float:
+    began = time.perf_counter()
+    compile_plan(text)
+    return time.perf_counter() - began

@@ -1,0 +1,238 @@
+"""The simulator: limits at their moment and not a second earlier, levels on both sides of a bound, locks, and any order of facts."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server.domain.rules import LimitRule, Plan, all_limits, is_lowering, propose_level, tier_at
+from server.planning.compiler import compile_plan
+from server.planning.simulate import Happening, Simulation, Step, simulate
+from tests.planning.plan_texts import SOUND, changed, with_more
+
+LIBRARY = Path(__file__).parents[2] / "server" / "planning" / "library"
+START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)  # a Monday, ten in the morning in Shanghai
+SECOND = timedelta(seconds=1)
+
+
+def library(name: str) -> Plan:
+    return compile_plan((LIBRARY / f"{name}.yaml").read_bytes(), name)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def of_kind(found: list[Happening], kind: str) -> list[Happening]:
+    return [one for one in found if one.kind == kind]
+
+
+def passed(found: list[Happening], key: str) -> list[datetime]:
+    return [one.at for one in of_kind(found, "limit_passed") if one.rule == key]
+
+
+def test_a_limit_passes_at_its_moment_and_not_a_second_earlier():
+    simulation = Simulation(compile_plan(SOUND), START)
+    simulation.tell("plan.activated")
+    simulation.advance(START + minutes(30) - SECOND)
+    assert not passed(simulation.happenings, "eased")
+    simulation.advance(START + minutes(30))
+    assert passed(simulation.happenings, "eased") == [START + minutes(30)]
+    simulation.advance(START + minutes(300))
+    assert len(passed(simulation.happenings, "eased")) == 1
+
+
+def test_the_end_fact_in_the_last_second_meets_the_limit():
+    plan = compile_plan(SOUND)
+    steps = [Step(minutes(0), "plan.activated"), Step(minutes(30) - SECOND, "situation.controlled")]
+    found = simulate(plan, steps, START)
+    assert not passed(found, "eased")
+    assert [one.rule for one in of_kind(found, "limit_met")] == ["eased"]
+
+
+def test_no_order_before_the_decision():
+    plan = library("000-21-scenic-ticketing-failure")
+    found = simulate(plan, [Step(minutes(0), "incident.reported")], START)
+    assert [one.rule for one in of_kind(found, "order")] == ["it-repair"]
+    leaders = [one for one in of_kind(found, "alert") if "leadership" in one.to]
+    assert [one.at for one in leaders] == [START + minutes(15)]
+    assert [(one.rule, one.to) for one in of_kind(found, "ask")] == [("activate", ("leadership",))]
+
+
+def test_the_decision_sends_each_team_its_order():
+    plan = library("000-21-scenic-ticketing-failure")
+    steps = [Step(minutes(0), "incident.reported"), Step(minutes(16), "plan.activated")]
+    orders = {
+        one.to[0]: one.rule for one in of_kind(simulate(plan, steps, START), "order") if one.at == START + minutes(16)
+    }
+    assert orders == {
+        "office": "office-publish",
+        "visitor-centre": "paper-sale",
+        "inspection": "paper-check",
+        "enforcement": "keep-order",
+        "finance": "ticket-accounts",
+        "it": "it-restore",
+        "logistics": "paper-supply",
+    }
+
+
+def test_gates_get_both_orders_and_the_review_has_two_days():
+    plan = library("000-21-scenic-ticketing-failure")
+    steps = [
+        Step(minutes(0), "incident.reported"),
+        Step(minutes(16), "plan.activated"),
+        Step(minutes(40), "item.it-restoration.restored"),
+        Step(minutes(60), "response.ended"),
+    ]
+    found = simulate(plan, steps, START)
+    assert [one.rule for one in of_kind(found, "order") if one.to == ("inspection",)] == ["paper-check", "gates-back"]
+    assert passed(found, "review") == [START + minutes(60) + timedelta(days=2)]
+
+
+@pytest.mark.parametrize(
+    ("lead", "level"),
+    [(1441, None), (1440, "blue"), (721, "blue"), (720, "yellow"), (361, "yellow"), (360, "orange"), (359, "orange"),
+     (181, "orange"), (180, "red"), (179, "red"), (0, "red")],
+)  # fmt: skip
+def test_d06_lead_time_colours(lead, level):
+    found = propose_level(library("001-07-large-crowd"), "crowd", {"crowd.lead-time": lead})
+    assert (found.level.key if found else None) == level
+
+
+def test_a_proposal_says_why():
+    found = propose_level(library("001-07-large-crowd"), "crowd", {"crowd.lead-time": 359})
+    assert found is not None
+    assert "359" in found.reason.zh
+    assert found.clause.ref == "001-07 D06"
+
+
+def test_lowering_is_told_apart():
+    plan = library("001-07-large-crowd")
+    assert is_lowering(plan, "crowd", "red", "orange")
+    assert is_lowering(plan, "crowd", "blue", None)
+    assert not is_lowering(plan, "crowd", None, "blue")
+    assert not is_lowering(plan, "crowd", "orange", "red")
+
+
+def test_the_end_stays_locked_until_it_is_measured():
+    plan = library("001-07-large-crowd")
+    steps = [Step(minutes(0), "plan.activated"), Step(minutes(5), "order.normal"), Step(minutes(10), "response.ended")]
+    found = simulate(plan, steps, START)
+    assert [one.rule for one in of_kind(found, "locked")] == ["decision.end"]
+    safe = [*steps, Step(minutes(11), "crowd.occupancy", 79), Step(minutes(12), "response.ended")]
+    assert "response.ended" in [one.rule for one in simulate(plan, safe, START) if one.at == START + minutes(12)]
+
+
+ELAPSED = """\
+manual:
+  by: leadership
+  clause: 1 | 分级转手工。 | Tiers.
+  tiers:
+    - {key: first, title: 一级 | First, after: 30 min, posts: [window], words: 转手工。 | Paper.}
+    - {key: second, title: 二级 | Second, after: 6 h, posts: [], words: 转手工。 | Paper.}
+"""
+
+
+def test_tiers_by_outage_time():
+    plan = compile_plan(with_more(ELAPSED))
+    reached = [tier_at(plan, one) for one in (minutes(30) - SECOND, minutes(30), minutes(360) - SECOND, minutes(360))]
+    assert [tier.key if tier else None for tier in reached] == [None, "first", "first", "second"]
+    found = simulate(plan, [Step(minutes(0), "service.interrupted"), Step(minutes(359), "service.restored")], START)
+    assert [(one.rule, one.at) for one in of_kind(found, "tier")] == [("first", START + minutes(30))]
+
+
+@pytest.mark.parametrize(("sign", "extra"), [(">=", 0), (">", 1)])
+def test_a_level_reached_by_time_alone(sign, extra):
+    text = changed(
+        (
+            "  - {key: gas.lel,",
+            "  - {key: down, title: 时长 | Time, kind: elapsed, unit: min, since: service.interrupted}\n  - {key: gas.lel,",
+        ),
+        ("when: queue.people >= 60", f"when: queue.people >= 60 or down {sign} 2 h"),
+    )
+    found = simulate(compile_plan(text), [Step(minutes(0), "service.interrupted")], START)
+    proposed = [(one.rule, one.at) for one in of_kind(found, "level_proposed")]
+    assert proposed == [("queue.heavy", START + minutes(120) + extra * SECOND)]
+
+
+def test_a_measured_length_waits_for_its_measure():
+    text = changed(
+        ("  - {key: gas.lel,", "  - {key: ups, title: 续航 | Battery, kind: number, unit: min}\n  - {key: gas.lel,"),
+        ("    length: 30 min", "    length: measured ups less 5 min"),
+    )
+    plan = compile_plan(text)
+    found = simulate(plan, [Step(minutes(0), "plan.activated"), Step(minutes(3), "ups", 40)], START)
+    assert of_kind(found, "limit_waiting")
+    assert passed(found, "eased") == [START + minutes(35)]
+
+
+@pytest.mark.parametrize(("length", "hour"), [("end of day", 14), ("next day", 38)])
+def test_days_end_at_midnight_in_the_plan_s_zone(length, hour):
+    plan = compile_plan(changed(("length: 30 min", f"length: {length}")) + "timezone: Asia/Shanghai\n")
+    found = simulate(plan, [Step(minutes(0), "plan.activated")], START)
+    assert passed(found, "eased") == [START + timedelta(hours=hour)]
+
+
+def test_an_interlocked_item_cannot_be_marked():
+    lock = (
+        "interlocks:\n  - {key: lel, title: 浓度 | Gas, locks: [item.open-counters.cut], needs: gas.lel <= 25 %, "
+        "words: 须降到 25% 以下。 | Must be 25 % or less., clause: T02 | 降到爆炸下限的四分之一。 | A quarter.}\n"
+    )
+    plan = compile_plan(with_more(lock))
+    for value, locked in ((None, True), (25.1, True), (25, False)):
+        simulation = Simulation(plan, START)
+        if value is not None:
+            simulation.tell("gas.lel", value)
+        simulation.tell("item.open-counters.cut")
+        assert ("source.cut" not in simulation.happened) is locked
+
+
+def test_dismissal_stops_every_clock():
+    steps = [Step(minutes(0), "plan.activated"), Step(minutes(1), "incident.dismissed")]
+    assert not of_kind(simulate(compile_plan(SOUND), steps, START), "limit_passed")
+
+
+PLANS = [library("000-21-scenic-ticketing-failure"), library("001-07-large-crowd"), compile_plan(with_more(ELAPSED))]
+
+
+def told_to(plan: Plan) -> list[str]:
+    """Every fact the limits of a plan listen to, except the dismissal, which stops them all."""
+    facts = {fact for limit in all_limits(plan) for fact in (*limit.starts, *limit.ends)}
+    return sorted({fact for fact in facts if fact.count(".") < 2} | {"incident.reported"} - {"incident.dismissed"})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_order_of_facts_and_clock_steps(data):
+    """Each limit passes at most once, never early, and always when it is due and was not met."""
+    plan = data.draw(st.sampled_from(PLANS))
+    facts = [fact for fact in told_to(plan) if fact != "incident.dismissed"]
+    moves = data.draw(st.lists(st.one_of(st.sampled_from(facts), st.integers(0, 4000)), max_size=25))
+    simulation = Simulation(plan, START)
+    for move in moves:
+        if isinstance(move, int):
+            simulation.advance(simulation.now + minutes(move))
+        else:
+            simulation.tell(move)
+    simulation.advance(simulation.now + timedelta(days=5))
+    rules = {limit.key: limit for limit in all_limits(plan)}
+    for key, limit in rules.items():
+        _check(limit, [one for one in simulation.happenings if one.rule == key and one.kind.startswith("limit_")])
+    assert not simulation.running
+
+
+def _check(limit: LimitRule, found: list[Happening]) -> None:
+    kinds = [one.kind for one in found]
+    assert kinds in ([], ["limit_started", "limit_passed"], ["limit_started", "limit_met"]), kinds
+    if not found:
+        return
+    began, ended = found
+    assert began.due is not None
+    if ended.kind == "limit_passed":
+        assert ended.at == began.due
+    else:
+        assert began.at <= ended.at <= began.due
+    if limit.length.kind == "span":
+        assert began.due == began.at + timedelta(seconds=limit.length.seconds)
