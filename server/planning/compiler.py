@@ -161,20 +161,27 @@ class _Checker:
             self.loops(f"{path}.items", {item.key: item.requires for item in checklist.items})
 
     def loops(self, path: str, leads: dict[str, str | None] | dict[str, tuple[str, ...]]) -> None:
-        done: set[str] = set()
-        for start in leads:
-            trail: list[str] = []
-            self.follow(path, start, {key: _several(value) for key, value in leads.items()}, trail, done)
-
-    def follow(self, path: str, key: str, leads: dict[str, tuple[str, ...]], trail: list[str], done: set[str]) -> None:
-        if key in trail:
-            ring = " → ".join([*trail[trail.index(key) :], key])
-            self.bad(f"{path}.{key}", "loop", f"循环引用：{ring}。", f"A loop: {ring}.")
-        if key in done or key in trail:
+        """A finding for a ring of rules that lead to each other, found by taking away whatever leads nowhere."""
+        left = {key: {one for one in _several(value) if one in leads} for key, value in leads.items()}
+        ends = [key for key, following in left.items() if not following]
+        before: dict[str, list[str]] = {}
+        for key, following in left.items():
+            for one in following:
+                before.setdefault(one, []).append(key)
+        while ends:
+            gone = ends.pop()
+            del left[gone]
+            for key in before.get(gone, ()):
+                left[key].discard(gone)
+                if not left[key]:
+                    ends.append(key)
+        if not left:
             return
-        for following in leads.get(key, ()):
-            self.follow(path, following, leads, [*trail, key], done)
-        done.add(key)
+        trail = [min(left)]
+        while trail[-1] not in trail[:-1]:
+            trail.append(min(left[trail[-1]]))
+        ring = " → ".join(trail[trail.index(trail[-1]) :][:10])
+        self.bad(f"{path}.{trail[-1]}", "loop", f"循环引用：{ring}。", f"A loop: {ring}.")
 
     def bad(self, path: str, code: str, zh: str, en: str, near: str | None = None) -> None:
         line, column = position_of(self.positions, path)

@@ -18,7 +18,7 @@ MAX_TEXT: Final = 10_000
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _FULL_WIDTH = re.compile(
     "^[ ]*(?:- )?[\\w.-]{1,40}(：)"  # a key with a full-width colon
-    "|^[^:：]*:[ ]*([｛［“‘＂＇])"  # a value in full-width brackets or quotes
+    "|^[^:：\\n]*:[ ]*([｛［“‘＂＇])"  # a value in full-width brackets or quotes
     "|^[ ]*(\u3000|－|＃)",  # a line indented, listed or commented out full-width
     re.MULTILINE,
 )

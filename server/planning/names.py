@@ -45,16 +45,17 @@ class Names:
         """Whether the plan (or the common vocabulary) has that name."""
         return name in self.by_kind[kind]
 
-    def nearest(self, kind: str, name: str) -> str | None:
-        """The name of that kind most like the one given."""
-        return nearest(name, self.by_kind[kind])
-
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word of `words` most like `word`, if any is like it at all."""
-    known = sorted(words)
-    found = difflib.get_close_matches(word[:80], known[:2000], n=1, cutoff=0.5)
+    own = _pairs_of(word[:80])
+    likely = sorted(words, key=lambda one: (-len(own & _pairs_of(one)), one))[:8]
+    found = difflib.get_close_matches(word[:80], likely, n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def _pairs_of(word: str) -> set[str]:
+    return {word[at : at + 2] for at in range(len(word) - 1)}
 
 
 def pairs(node: Node | None) -> list[tuple[str, Node]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import is_dataclass
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from server.planning.names import Names, child, items, nearest, text
 
 BAD = object()
 MAX_FINDINGS = 100
+MAX_COMPARISONS = 4_000
 KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
@@ -41,6 +42,7 @@ class Reader:
         self.local: dict[str, MeasureRule] = {}
         self.local_items: set[str] = set()
         self.clauses: list[Clause | None] = []
+        self.comparisons = MAX_COMPARISONS
 
     def rule(self, cls: Any, node: Node, path: str, first: tuple[str, ...] = ()) -> Any:
         """A rule of type `cls`; fields named in `first` are read before the others. BAD after a finding."""
@@ -73,7 +75,7 @@ class Reader:
         if key.text in parts:
             return True
         hint = full_width_hint(key.text + ":") or full_width_hint(key.text)
-        near = nearest(key.text, parts)
+        near = self.near(key.text, parts)
         zh = f"没有“{key.text}”这个键。" + (f"是不是“{near}”？" if near else "") + (hint[0] if hint else "")
         en = (
             f"There is no key {key.text!r} here."
@@ -182,7 +184,7 @@ class Reader:
         except phrases.PhraseError as error:
             code = "placeholder" if _PLACEHOLDER.search(node.text) else "phrase"
             if error.unknown and code == "phrase":
-                near = nearest(error.unknown, {*self.measures, *self.local, *self.names.by_kind["fact"]})
+                near = self.near(error.unknown, {*self.measures, *self.local, *self.names.by_kind["fact"]})
                 return self.bad(node, path, "unknown_name", error.zh, error.en, near)
             return self.bad(node, path, code, error.zh, error.en)
         if bare is bool:
@@ -214,7 +216,7 @@ class Reader:
     def choice(self, allowed: tuple[str, ...], node: Node, path: str) -> Any:
         if node.text in allowed:
             return node.text
-        near, listed = nearest(node.text, allowed), ", ".join(allowed)
+        near, listed = self.near(node.text, allowed), ", ".join(allowed)
         zh = f"“{node.text}”不在可选值之内（{listed}）。"
         return self.bad(node, path, "unknown_word", zh, f"{node.text!r} is not one of {listed}.", near)
 
@@ -223,7 +225,7 @@ class Reader:
         if isinstance(mark, Ref):
             known = word in self.local_items if mark.kind == "item" else self.names.knows(mark.kind, word)
             if not known:
-                near = nearest(word, self.local_items) if mark.kind == "item" else self.names.nearest(mark.kind, word)
+                near = self.near(word, self.local_items if mark.kind == "item" else self.names.by_kind[mark.kind])
                 zh = f"没有名为“{word}”的{_KIND_WORDS[mark.kind]}。" + (f"是不是“{near}”？" if near else "")
                 en = f"No {mark.kind} is called {word!r}." + (f" Did you mean {near!r}?" if near else "")
                 return self.bad(node, path, f"unknown_{mark.kind}", zh, en, near)
@@ -242,10 +244,17 @@ class Reader:
                 f"没有时区“{word}”，写法如 Asia/Shanghai。",
                 f"There is no time zone {word!r}; write Asia/Shanghai.",
             )
-            return self.bad(node, path, "timezone", zh, en, nearest(word, _ZONES))
+            return self.bad(node, path, "timezone", zh, en, self.near(word, _ZONES))
         if not word.strip():
             return self.bad(node, path, "blank", "这里不能为空。", "This must not be blank.")
         return word
+
+    def near(self, word: str, words: Collection[str]) -> str | None:
+        """The known word most like this one, as long as looking for such words stays cheap."""
+        if len(words) > self.comparisons:
+            return None
+        self.comparisons -= len(words)
+        return nearest(word, words)
 
     def mark_of(self, hint: Any) -> Any:
         if get_origin(hint) is Annotated:

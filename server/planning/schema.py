@@ -46,14 +46,14 @@ def _rule(cls: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    bare = plain(hint)
+    bare: Any = plain(hint)
     if get_origin(bare) is tuple:
         return _several(get_args(bare)[0], definitions)
     if bare in (Words, Clause):
         return _words(bare)
     if bare in _PHRASES:
         return {**_TEXT, "description": _PHRASES[bare]}
-    if is_dataclass(bare):
+    if is_dataclass(bare) and isinstance(bare, type):
         if bare.__name__ not in definitions:
             definitions[bare.__name__] = {}
             definitions[bare.__name__] = _rule(bare, definitions)

@@ -65,10 +65,9 @@ def _satisfy(simulation: Simulation, plan: Plan) -> None:
                 simulation.tell(leaf.name)
             elif leaf.op == "flag":
                 simulation.tell(leaf.name, True)
-            elif leaf.op in ("<", ">"):
-                simulation.tell(leaf.name, leaf.value + (-1 if leaf.op == "<" else 1))
-            elif leaf.op in ("<=", ">=", "="):
-                simulation.tell(leaf.name, leaf.value)
+            elif leaf.value is not None:
+                step = {"<": -1, ">": 1}.get(leaf.op, 0)
+                simulation.tell(leaf.name, leaf.value + step if isinstance(leaf.value, int | float) else leaf.value)
 
 
 def test_keys_are_unique():
@@ -84,3 +83,9 @@ def test_variants_name_a_plan_of_the_library():
 def test_safety_facts_agree_across_the_library():
     plans = [compile_source(path.read_bytes(), path.name) for path in FILES]
     assert [str(one) for one in lint_together(plans) if one.code == "LINT-7"] == []
+
+
+def test_the_example_in_the_documentation_is_a_clean_plan():
+    page = (LIBRARY.parents[2] / "docs" / "plan-language.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert lint(compile_source(example, "plan-language.md")) == []

@@ -1,5 +1,6 @@
 """Texts that are no plan are refused with a position, a sentence in two languages, and quickly."""
 
+import contextlib
 import time
 
 import pytest
@@ -50,10 +51,10 @@ REFUSED: dict[str, tuple[str | bytes, str, int, int]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name):
     text, code, line, column = REFUSED[name]
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(PlanErrors) as refusal:
         load(text, "some.yaml")
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     found = refusal.value.findings[0]
     assert (found.code, found.line, found.column) == (code, line, column)
     assert found.file == "some.yaml"
@@ -85,16 +86,42 @@ def test_words_that_look_like_values_stay_words():
     assert [value.text for _, value in node.pairs] == ["no", "~", "2026-01-01", "0x1F"]
 
 
-def test_the_largest_plan_is_read_within_fifty_milliseconds():
-    item = "      - {{key: i{n}, text: 检查第 {n} 项设备并登记 | Check device {n} and write it down}}\n"
-    items = "".join(item.format(n=n) for n in range(490))
-    text = changed(("      - {key: cut,", items + "      - {key: cut,"))
-    assert len(text.encode()) > 40_000
-    compile_plan(text)
+ITEM = "      - {{key: i{n}, text: 检查第 {n} 项设备并登记 | Check device {n} and write it down{more}}}\n"
+FACT = "  - {{key: some.fact-{n}, title: 一 | One}}\n"
+BEFORE_LAST_ITEM = "      - {key: cut,"
+HEAVY = {
+    "490 items": ((BEFORE_LAST_ITEM, "".join(ITEM.format(n=n, more="") for n in range(490)) + BEFORE_LAST_ITEM),),
+    "490 unknown items": (
+        (
+            BEFORE_LAST_ITEM,
+            "".join(ITEM.format(n=n, more=f", requires: [x{n}]") for n in range(490)) + BEFORE_LAST_ITEM,
+        ),
+    ),
+    "a ring of 490": (
+        (
+            BEFORE_LAST_ITEM,
+            "".join(ITEM.format(n=n, more=f", requires: [i{(n + 1) % 490}]") for n in range(490)) + BEFORE_LAST_ITEM,
+        ),
+    ),
+    "400 unknown among 800 facts": (
+        ("facts:\n", "facts:\n" + "".join(FACT.format(n=n) for n in range(800))),
+        ("ends: [situation.controlled]", "ends: [" + ", ".join(f"sme.fat-{n}" for n in range(400)) + "]"),
+    ),
+    "400 terms": (("queue.people >= 30", "queue.people >= 30" + " or queue.people >= 30" * 400),),
+    "4,000 brackets": (("queue.people >= 30", "(" * 4000),),
+    "2,000 units": (("length: 30 min", "length: " + "1 h " * 2000),),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_no_text_takes_more_than_fifty_milliseconds(name):
+    text = changed(*HEAVY[name])
+    _timed(text)
     assert min(_timed(text) for _ in range(5)) < 0.05
 
 
 def _timed(text: str) -> float:
-    began = time.perf_counter()
-    compile_plan(text)
-    return time.perf_counter() - began
+    began = time.process_time()
+    with contextlib.suppress(PlanErrors):
+        compile_plan(text)
+    return time.process_time() - began

@@ -1,0 +1,99 @@
+"""A defective plan per class of defect, each with exactly the finding it was made for; a clean plan yields nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from server.planning.compiler import compile_source
+from server.planning.lint import lint, lint_text, lint_together
+from tests.planning.plan_texts import SOUND, changed, with_more
+
+FIXTURES = Path(__file__).parent / "fixtures"
+DEFECTIVE = sorted(FIXTURES.glob("lint-*.yaml"))
+COMPILING = [path for path in DEFECTIVE if "unknown" not in path.stem and "in-a-number" not in path.stem]
+
+
+def code_of(path: Path) -> str:
+    number = path.stem.split("-")[1]
+    return f"LINT-{int(number)}" if number.isdigit() else f"LINT-{number.upper()}"
+
+
+def test_there_is_a_defective_plan_for_every_class():
+    classes = {f"LINT-{number}" for number in range(1, 13)} | {"LINT-LOOP", "LINT-UNREACHABLE", "LINT-UNMET"}
+    assert {code_of(path) for path in DEFECTIVE} == classes
+
+
+@pytest.mark.parametrize("path", DEFECTIVE, ids=lambda path: path.stem)
+def test_the_defect_is_found_and_nothing_else(path):
+    found = lint_text(path.read_bytes(), path.name)
+    assert {one.code for one in found} == {code_of(path)}, [str(one) for one in found]
+    for one in found:
+        assert one.file == path.name
+        assert one.line > 0
+        assert one.zh
+        assert one.en
+
+
+@pytest.mark.parametrize("path", COMPILING, ids=lambda path: path.stem)
+def test_each_finding_of_the_linter_proposes_something(path):
+    assert all(one.proposal_zh and one.proposal_en for one in lint_text(path.read_bytes(), path.name))
+
+
+def test_a_clean_plan_yields_nothing():
+    text = (FIXTURES / "clean.yaml").read_bytes()
+    assert lint_text(text, "clean.yaml") == []
+    assert lint_text(text, "clean.yaml", {"leadership": ["a", "b"], "service": ["c"]}) == []
+
+
+def test_the_finding_points_at_its_line():
+    path = FIXTURES / "lint-12-phone-in-cordon.yaml"
+    found = lint_text(path.read_bytes(), path.name)[0]
+    assert path.read_text().split("\n")[found.line - 1].strip() == "- key: open-counters"
+
+
+def test_a_team_without_people():
+    found = lint(compile_source(SOUND), {"leadership": ["a"], "service": []})
+    assert [(one.code, one.path) for one in found] == [
+        ("LINT-NOBODY", "teams.counter"),
+        ("LINT-UNMET", "limits.eased.owner"),
+    ]
+
+
+def test_an_answer_from_outside_the_zone_is_fine():
+    path = FIXTURES / "lint-12-phone-in-cordon.yaml"
+    text = path.read_text().replace("    zone: cordon\n", "    zone: cordon\n    answer_from: outside\n")
+    assert lint_text(text) == []
+
+
+def test_at_once_is_a_clock_when_it_is_said_so():
+    path = FIXTURES / "lint-10-without-a-clock.yaml"
+    text = path.read_text().replace(
+        "    checklist: open-counters\n", "    checklist: open-counters\n    within: at once\n"
+    )
+    assert lint_text(text) == []
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    ["决定是否启动应急预案。 | Decides whether to activate.", "请领导小组决定启动预案。 | Asks the leaders to decide."],
+)
+def test_reporting_to_those_who_decide_is_no_conflict(phrase):
+    text = changed(("title: 柜台组 | Counter team,", f"title: 柜台组 | Counter team, duties: [{phrase}],"))
+    assert lint_text(text) == []
+
+
+def test_plans_side_by_side_contradict_each_other():
+    fact = 'safety_facts:\n  - {{key: lel, subject: lpg, title: 爆炸下限 | Lower explosive limit, value: {}, unit: "%", clause: 1 | 一 | One}}\n'
+    one = compile_source(with_more(fact.format(5)), "one.yaml")
+    two = compile_source(with_more(fact.format("2.5")).replace("key: hall-queue", "key: other"), "two.yaml")
+    stricter = changed(
+        ("{alert: [leadership], words: 未缓解。 | Not eased.}", "{activate: true}"), ("key: hall-queue", "key: third")
+    )
+    three = compile_source(stricter, "three.yaml")
+    assert [(finding.code, finding.file) for finding in lint_together([one, two])] == [("LINT-7", "two.yaml")]
+    assert [(finding.code, finding.file) for finding in lint_together([one, three])] == [("LINT-3", "three.yaml")]
+
+
+@pytest.mark.parametrize("text", ["容量 200 人，限 3×4 米", "乘坐 X 光机通道", "见附录（一）", "箱号 BX12"])
+def test_what_looks_like_a_blank_but_is_none(text):
+    assert lint_text(changed(("text: 增开窗口。 |", f"text: {text} |"))) == []
