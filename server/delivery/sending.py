@@ -74,13 +74,15 @@ class Sender:
         self._ownership: Ownership | None = None
         self._looked_for_dead = 0.0
         self._lost: list[str] = []
+        self._stopping = False
+        self._ear: Ear | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, ear: Ear) -> None:
-        """Claim, send and settle; `ear` hears of every commit."""
+        """Claim, send and settle until `stop`; `ear` hears of every commit."""
         self._ear = ear
         try:
-            while True:
+            while not (self._stopping and self.in_hand == 0):
                 try:
                     await self._once()
                 except Exception:
@@ -89,15 +91,22 @@ class Sender:
         finally:
             await self._leave()
 
+    def stop(self) -> None:
+        """Claim nothing more; `run` ends once what is under way has been answered and recorded."""
+        self._stopping = True
+        if self._ear is not None:
+            self._ear.event.set()
+
     async def _once(self) -> None:
         due = await self._in_thread(self._look)
-        room = MOST_IN_HAND - self.in_hand
+        room = 0 if self._stopping else MOST_IN_HAND - self.in_hand
         waiting = bool(self._lost) or (due is not None and due <= now())
         if self._ended.settled or (waiting and room > 0):
             claimed = await self._turn(room if waiting else 0)
-            if claimed == room and self.in_hand < MOST_IN_HAND:
+            if claimed and claimed == room and self.in_hand < MOST_IN_HAND:
                 return
-        await self._ear.wait(self._pause(due))
+        if self._ear is not None and not (self._stopping and self.in_hand == 0):
+            await self._ear.wait(self._pause(due))
 
     def _pause(self, due: datetime | None) -> float:
         if self.in_hand or self._ended.settled:
@@ -178,7 +187,7 @@ class Sender:
         self._ended.settled.append(settled(row, outcome, now()))
         if row.channel == self._push.name and row.endpoint is not None and row.subscription is not None:
             self._judge(row.subscription, row.endpoint, outcome.result)
-        if self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2:
+        if self._ear is not None and (self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2):
             self._ear.event.set()
 
     def _judge(self, subscription: str, endpoint: str, result: Result) -> None:
@@ -205,11 +214,18 @@ class Sender:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         ended, self._ended = self._ended, Ended()
+        ownership = self._ownership
+
+        def record(session: Session) -> None:
+            self._record_and_claim(ended, 0, (), session)
+            if ownership is not None:
+                outbox.release(session, ownership.name)
+
         try:
-            await self._in_thread(partial(self._database.write, partial(self._record_and_claim, ended, 0, ())))
+            await self._in_thread(partial(self._database.write, record))
         finally:
-            if self._ownership is not None:
-                await self._in_thread(self._ownership.release)
+            if ownership is not None:
+                await self._in_thread(ownership.release)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -82,6 +82,8 @@ class Worker:
                 stopping = asyncio.create_task(self._stopping.wait())
                 log.info("worker started", chores=[chore.name for chore in self._chores])
                 await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+                sender.stop()
+                await asyncio.wait([tasks[0]], timeout=transport.bounds.deadline + 1.0)
                 for task in (*tasks, stopping):
                     task.cancel()
                 ends = await asyncio.gather(*tasks, return_exceptions=True)

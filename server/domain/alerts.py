@@ -249,7 +249,8 @@ def note_told(session: Session, most: int = 400) -> int:
         row = rows.get(one.recipient or "")
         if row is None:
             continue
-        row.told_at = min(row.told_at, one.sent_at) if row.told_at else one.sent_at
+        if row.told_at is None or (one.sent_at is not None and one.sent_at < row.told_at):
+            row.told_at = one.sent_at
         if one.channel not in row.channels:
             row.channels = [*row.channels, one.channel]
     feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))

@@ -201,7 +201,7 @@ class Handed(NamedTuple):
     id: str
     recipient: str | None
     channel: str
-    sent_at: datetime
+    sent_at: datetime | None
 
 
 def unnoted(session: Session, most: int) -> list[Handed]:
@@ -219,6 +219,17 @@ def note(session: Session, deliveries: Sequence[str]) -> None:
             .values(state=NOTED)
             .execution_options(synchronize_session=False)
         )
+
+
+def release(session: Session, owner: str) -> None:
+    """Put back what an owner that leaves has not sent."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.owner == owner, Delivery.state == CLAIMED)
+        .values(state=PENDING, owner=None)
+        .execution_options(synchronize_session=False)
+    )
+    wake_senders(session)
 
 
 def owners(session: Session) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.clock import now
@@ -76,7 +77,8 @@ def run(service: PushService, work: Callable[[WebPush], Coroutine[Any, Any, Any]
         finally:
             await transport.close()
 
-    return asyncio.run(inside())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(inside())
 
 
 def send(service: PushService, *messages: Message, bounds: Bounds | None = None) -> list[Outcome]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import uvloop
 from sqlalchemy import select, update
 
 from server.clock import now
@@ -43,7 +44,7 @@ def fed(database: Database) -> Database:
 @contextmanager
 def working(database: Database, service: PushService, folder: Path, *chores: Chore) -> Iterator[None]:
     config = Config(data_folder=folder, secret_key=SECRET, push_allowed_origins=(service.origin,))
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     failures: list[BaseException] = []
     made: list[Worker] = []
 

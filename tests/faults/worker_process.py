@@ -1,0 +1,23 @@
+"""A worker in a process of its own, as `python -m tests.faults.worker_process DATABASE_URL FOLDER PUSH_ORIGIN`."""
+
+import sys
+from pathlib import Path
+
+from server.config import Config
+from server.db import Database
+from server.delivery.chores import Chore
+from server.delivery.worker import run_worker
+from server.domain import alerts, feed
+
+
+def main(url: str, folder: str, origin: str) -> None:
+    """Work until told to stop."""
+    config = Config(data_folder=Path(folder), secret_key="s" * 40, push_allowed_origins=(origin,))
+    database = Database(url)
+    feed.attach(database)
+    run_worker(config, database, [Chore("told", alerts.told_due, alerts.note_told, pause=0.1)])
+    database.dispose()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
