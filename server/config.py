@@ -37,8 +37,12 @@ class Config:
     host: str = setting("TOCSIN_HOST", "127.0.0.1", "Address the web process listens on.")
     public_url: str = setting("TOCSIN_URL", "", "Address people open, e.g. https://tocsin.example.org.")
     production: bool = setting("TOCSIN_PRODUCTION", False, "1 refuses every unsafe setting at start.")
-    secret_key: str = setting("TOCSIN_SECRET_KEY", "", "Signs one-purpose tokens; empty means one kept in the data folder.")
-    trusted_proxies: int = setting("TOCSIN_TRUSTED_PROXIES", 0, "Number of reverse proxies in front of the web process.")
+    secret_key: str = setting(
+        "TOCSIN_SECRET_KEY", "", "Signs one-purpose tokens; empty means one kept in the data folder."
+    )
+    trusted_proxies: int = setting(
+        "TOCSIN_TRUSTED_PROXIES", 0, "Number of reverse proxies in front of the web process."
+    )
     web_workers: int = setting("TOCSIN_WEB_WORKERS", 2, "Number of web processes.")
     session_days: int = setting("TOCSIN_SESSION_DAYS", 30, "Days a sign-in lasts without use.")
     vapid_subject: str = setting(

@@ -15,7 +15,19 @@ from typing import Annotated, Any, TypeVar
 import orjson
 import pysqlite3.dbapi2 as sqlite
 import uuid_utils
-from sqlalchemy import BigInteger, Connection, Dialect, Engine, MetaData, Text, Uuid, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    Dialect,
+    Engine,
+    MetaData,
+    Text,
+    UpdateBase,
+    Uuid,
+    create_engine,
+    event,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -278,3 +290,10 @@ def lock_timed_out(error: DBAPIError) -> bool:
 def locked(session: Session, model: type[M], key: str) -> M | None:
     """The row with this primary key, fresh and locked until the end of the transaction, or None."""
     return session.get(model, key, with_for_update=True, populate_existing=True)
+
+
+def hits(session: Session, statement: UpdateBase) -> int:
+    """Run an UPDATE or DELETE and return how many rows it hit."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount

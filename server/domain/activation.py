@@ -57,14 +57,20 @@ class Choice:
     seconds: int | None = None
 
 
-def decide(session: Session, id: str, incident: Incident, choice: Choice, by: Standing, occurred_at: datetime) -> Decision:
+def decide(
+    session: Session, id: str, incident: Incident, choice: Choice, by: Standing, occurred_at: datetime
+) -> Decision:
     """Record a decision and let it take effect.
 
     Raises Refused when a reason is needed and missing or the end conditions are open, Conflict when the incident moved on.
     """
     if choice.kind in NEED_REASON and not choice.reason:
         raise Refused("reason_needed", "请填写理由。", "Give a reason.", path="reason")
-    subject = {k: v for k, v in vars(choice).items() if k in {"scale", "level", "limit", "team", "plan", "seconds"} and v is not None}
+    subject = {
+        k: v
+        for k, v in vars(choice).items()
+        if k in {"scale", "level", "limit", "team", "plan", "seconds"} and v is not None
+    }
     decision = Decision(
         id=id, incident=incident.id, kind=choice.kind, subject=subject or None, reason=choice.reason, note=choice.note,
         by=by.id, occurred_at=occurred_at, received_at=now(),
@@ -120,8 +126,15 @@ def _level(session: Session, incident: Incident, choice: Choice, by: Standing, a
     proposed = rules.propose_level(plan, scale.key, incidents.known(session, incident, plan))
     differs = proposed is not None and proposed.level.key != choice.level
     before = incident.levels.get(scale.key)
-    if not choice.reason and (differs or before is not None and rules.is_lowering(plan, scale.key, before, choice.level)):
-        raise Refused("reason_needed", "下调级别或与建议不同，须填写理由。", "Lowering, or differing from the proposal, needs a reason.", path="reason")
+    if not choice.reason and (
+        differs or before is not None and rules.is_lowering(plan, scale.key, before, choice.level)
+    ):
+        raise Refused(
+            "reason_needed",
+            "下调级别或与建议不同，须填写理由。",
+            "Lowering, or differing from the proposal, needs a reason.",
+            path="reason",
+        )
     course.set_level(session, incident, plan, scale.key, choice.level, by.id, at)
 
 
@@ -157,11 +170,22 @@ def _end(session: Session, incident: Incident, choice: Choice, by: Standing, at:
         if missing or not rules.may_end(plan, known):
             zh = "；".join(one.words.zh for one in missing)
             en = "; ".join(one.words.en for one in missing)
-            raise Refused("end_conditions_open", f"结束条件未满足：{zh}。如仍要结束，请填写理由。", f"End conditions are open: {en}. To end anyway, give a reason.", path="reason")
+            raise Refused(
+                "end_conditions_open",
+                f"结束条件未满足：{zh}。如仍要结束，请填写理由。",
+                f"End conditions are open: {en}. To end anyway, give a reason.",
+                path="reason",
+            )
     incidents.move(incident, "ended", allowed=incidents.OPEN)
     incident.ended_at = at
     for mode in continuity.on_paper(session, incident.id):
-        timeline.record(session, incident.id, "mode_open", f"{mode.title['zh']}仍为手工操作", f"{mode.title['en']} still works on paper")
+        timeline.record(
+            session,
+            incident.id,
+            "mode_open",
+            f"{mode.title['zh']}仍为手工操作",
+            f"{mode.title['en']} still works on paper",
+        )
     _close(session, incident, at, keep_alerts=True)
     course.happen(session, incident, "response.ended", occurred_at=at, by=by.id)
     reviews.begin(session, incident, plan, at)
@@ -178,11 +202,18 @@ def _close(session: Session, incident: Incident, at: datetime, *, keep_alerts: b
 
 
 def _limit(session: Session, incident: Incident, choice: Choice) -> limits.Limit:
-    limit = session.get(limits.Limit, choice.limit, with_for_update=True, populate_existing=True) if choice.limit else None
+    limit = (
+        session.get(limits.Limit, choice.limit, with_for_update=True, populate_existing=True) if choice.limit else None
+    )
     if limit is None or limit.incident != incident.id:
         raise Refused("limit_unknown", "没有这个时限。", "There is no such limit.", path="limit")
     if limit.status not in (limits.RUNNING, limits.PAUSED):
-        raise Conflict("limit_over", "该时限已结束。", "This limit is over.", state={"status": limit.status, "fired_at": iso(limit.fired_at)})
+        raise Conflict(
+            "limit_over",
+            "该时限已结束。",
+            "This limit is over.",
+            state={"status": limit.status, "fired_at": iso(limit.fired_at)},
+        )
     return limit
 
 
@@ -218,7 +249,9 @@ EFFECTS: dict[str, Callable[[Session, Incident, Choice, Standing, datetime], Any
     "stand_down": _stand_down,
 }  # fmt: skip
 LONGEST_EXTENSION = timedelta(days=7)
-MAY = {kind: "limit.change" if kind.endswith("_limit") else "incident.decide" for kind in KINDS} | {"verify": "incident.verify"}
+MAY = {kind: "limit.change" if kind.endswith("_limit") else "incident.decide" for kind in KINDS} | {
+    "verify": "incident.verify"
+}
 
 
 def find(session: Session, incident: str, kind: str, by: Standing) -> Incident:

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Id, Key, Model, new_id
+from server.db import Id, Key, Model, hits, new_id
 from server.domain import feed, incidents, outbox, people, plans, rules, timeline
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
@@ -147,7 +147,15 @@ class Board:
         """People told, delivered, opened and answered per team, over the alerts that are open or were answered."""
         count, r = func.count, Recipient
         query = (
-            select(r.team, r.answer, count(), count(r.told_at), count(r.delivered_at), count(r.opened_at), count(r.answered_at))
+            select(
+                r.team,
+                r.answer,
+                count(),
+                count(r.told_at),
+                count(r.delivered_at),
+                count(r.opened_at),
+                count(r.answered_at),
+            )
             .where(r.incident == self.id)
             .group_by(r.team, r.answer)
         )
@@ -156,7 +164,13 @@ class Board:
             row = teams.setdefault(
                 team, {"team": team, "asked": 0, "told": 0, "delivered": 0, "opened": 0, "answered": 0, "by_answer": {}}
             )
-            for name, value in (("asked", asked), ("told", told), ("delivered", delivered), ("opened", opened), ("answered", answered)):
+            for name, value in (
+                ("asked", asked),
+                ("told", told),
+                ("delivered", delivered),
+                ("opened", opened),
+                ("answered", answered),
+            ):
                 row[name] += value
             if answer is not None:
                 row["by_answer"][answer] = row["by_answer"].get(answer, 0) + asked
@@ -196,7 +210,8 @@ def issue(
     session.add(alert)
     session.flush()
     rows = [
-        Recipient(id=new_id(), alert=alert.id, incident=incident.id, person=person, team=team, channels=[]) for person in asked
+        Recipient(id=new_id(), alert=alert.id, incident=incident.id, person=person, team=team, channels=[])
+        for person in asked
     ]
     session.add_all(rows)
     session.flush()
@@ -279,7 +294,11 @@ def end_all(session: Session, incident: str, team: str | None = None) -> None:
 def claim_reminders(session: Session, most: int = 20) -> list[Alert]:
     """Open alerts whose next reminder is due; each is claimed once per reminder."""
     at = now()
-    query = select(Alert.id, Alert.reminders, Alert.issued_at).where(Alert.status == "open", Alert.remind_at <= at).limit(most)
+    query = (
+        select(Alert.id, Alert.reminders, Alert.issued_at)
+        .where(Alert.status == "open", Alert.remind_at <= at)
+        .limit(most)
+    )
     won = []
     for row in list(session.execute(query)):
         done = row.reminders + 1
@@ -290,7 +309,7 @@ def claim_reminders(session: Session, most: int = 20) -> list[Alert]:
             .values(reminders=done, remind_at=following)
             .execution_options(synchronize_session=False)
         )
-        if session.execute(statement).rowcount == 1:
+        if hits(session, statement) == 1:
             alert = session.get(Alert, row.id, populate_existing=True)
             assert alert is not None
             won.append(alert)

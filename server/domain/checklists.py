@@ -164,7 +164,12 @@ def states(session: Session, checklist: str) -> dict[str, tuple[Item, State]]:
 
 
 def make(
-    session: Session, incident: incidents.Incident, team: str | None, rule: rules.ChecklistRule, locks: Mapping[str, Any], at: datetime
+    session: Session,
+    incident: incidents.Incident,
+    team: str | None,
+    rule: rules.ChecklistRule,
+    locks: Mapping[str, Any],
+    at: datetime,
 ) -> Checklist:
     """Make a team's checklist from the plan; `locks` maps `item.CHECKLIST.ITEM` to what holds it back."""
     made = Checklist(
@@ -196,7 +201,12 @@ def check_value(item: Item, value: Any, unit: str | None) -> None:
         return
     if value == NOT_APPLICABLE:
         if not item.not_applicable:
-            raise Refused("not_applicable_refused", "此项不可标为不适用。", "This item cannot be marked not applicable.", path="value")
+            raise Refused(
+                "not_applicable_refused",
+                "此项不可标为不适用。",
+                "This item cannot be marked not applicable.",
+                path="value",
+            )
         return
     fits = {
         "number": isinstance(value, int | float) and not isinstance(value, bool),
@@ -211,7 +221,10 @@ def check_value(item: Item, value: Any, unit: str | None) -> None:
             raise Refused("unit_unfit", f"单位应为 {item.unit}。", f"The unit must be {item.unit}.", path="unit")
         if item.min is not None and value < item.min or item.max is not None and value > item.max:
             raise Refused(
-                "value_out_of_bounds", f"数值应在 {item.min} 至 {item.max} 之间。", f"The value must be between {item.min} and {item.max}.", path="value"
+                "value_out_of_bounds",
+                f"数值应在 {item.min} 至 {item.max} 之间。",
+                f"The value must be between {item.min} and {item.max}.",
+                path="value",
             )
 
 

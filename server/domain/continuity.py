@@ -121,7 +121,9 @@ def complete(session: Session, entry_id: str, quantity: int, by: Standing, occur
     if entry is None:
         raise NotFound("back_entry_unknown", "没有这项补录。", "There is no such back-entry.")
     if quantity > entry.remaining:
-        raise Refused("more_than_remains", f"仅剩 {entry.remaining}。", f"Only {entry.remaining} remain.", path="quantity")
+        raise Refused(
+            "more_than_remains", f"仅剩 {entry.remaining}。", f"Only {entry.remaining} remain.", path="quantity"
+        )
     entry.remaining -= quantity
     timeline.record(
         session, entry.incident, "back_entry_done", f"{by.name}补录：{entry.title} {quantity}，剩余 {entry.remaining}",

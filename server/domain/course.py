@@ -24,7 +24,15 @@ def happen(
     """Record that a fact happened (or a measure was taken) and let the plan act on it."""
     at = occurred_at or now()
     fact = Happening(
-        id=id or new_id(), incident=incident.id, key=key, value=value, unit=unit, note=note, by=by, occurred_at=at, received_at=now()
+        id=id or new_id(),
+        incident=incident.id,
+        key=key,
+        value=value,
+        unit=unit,
+        note=note,
+        by=by,
+        occurred_at=at,
+        received_at=now(),
     )
     session.add(fact)
     session.flush()
@@ -33,7 +41,12 @@ def happen(
         return fact
     for limit in limits.running(session, incident.id):
         rule = _rule(plan, limit)
-        if rule is not None and key in rule.ends and at >= limit.started_at and limits.end(session, limit, limits.MET, at):
+        if (
+            rule is not None
+            and key in rule.ends
+            and at >= limit.started_at
+            and limits.end(session, limit, limits.MET, at)
+        ):
             timeline.record(
                 session, incident.id, "limit_met", f"时限内完成：{limit.title['zh']}", f"Limit met: {limit.title['en']}",
                 refs={"limit": limit.id}, occurred_at=at,
@@ -80,12 +93,16 @@ def start_limit(
     return limit
 
 
-def begin_phase(session: Session, incident: Incident, plan: rules.Plan, phase: rules.Phase, at: datetime, depth: int) -> None:
+def begin_phase(
+    session: Session, incident: Incident, plan: rules.Plan, phase: rules.Phase, at: datetime, depth: int
+) -> None:
     """Begin a phase once: its orders and notices go out."""
     fact = f"phase.{phase.key}.started"
     if fact in incidents.occurred(session, incident.id):
         return
-    timeline.record(session, incident.id, "phase", f"进入阶段：{phase.title.zh}", f"Phase begins: {phase.title.en}", occurred_at=at)
+    timeline.record(
+        session, incident.id, "phase", f"进入阶段：{phase.title.zh}", f"Phase begins: {phase.title.en}", occurred_at=at
+    )
     happen(session, incident, fact, occurred_at=at, depth=depth + 1)
     known = incidents.known(session, incident, plan)
     for rule in rules.orders_for(plan, phase.key, _levels(incident), known):
@@ -110,7 +127,9 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         session.add(order)
         session.flush()
         if rule.checklist:
-            listing = checklists.make(session, incident, team, plan.checklist(rule.checklist), _locks(session, incident, plan), at)
+            listing = checklists.make(
+                session, incident, team, plan.checklist(rule.checklist), _locks(session, incident, plan), at
+            )
             order.checklist = listing.id
         answerers = _outside_no_phone_zone(session, plan, rule, team)
         alert = alerts.issue(
@@ -144,16 +163,30 @@ def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: 
         )  # fmt: skip
 
 
-def set_level(session: Session, incident: Incident, plan: rules.Plan, scale: str, level: str, by: str | None, at: datetime) -> None:
+def set_level(
+    session: Session, incident: Incident, plan: rules.Plan, scale: str, level: str, by: str | None, at: datetime
+) -> None:
     """Set a level of a scale; the plan's orders for it follow."""
     before = incident.levels.get(scale)
     rule = next(one for one in plan.scale(scale).levels if one.key == level)
     incident.levels = {**incident.levels, scale: level}
-    incident.level = {"scale": scale, "key": level, "title": words(rule.title), "colour": rule.colour, "rank": rule.rank}
+    incident.level = {
+        "scale": scale,
+        "key": level,
+        "title": words(rule.title),
+        "colour": rule.colour,
+        "rank": rule.rank,
+    }
     incident.version += 1
     proposals.close(session, incident, "level", "taken", scale)
     timeline.record(
-        session, incident.id, "level", f"级别定为{rule.title.zh}", f"Level set to {rule.title.en}", by=by, occurred_at=at
+        session,
+        incident.id,
+        "level",
+        f"级别定为{rule.title.zh}",
+        f"Level set to {rule.title.en}",
+        by=by,
+        occurred_at=at,
     )
     happen(session, incident, "level.set", occurred_at=at, by=by, value=f"{scale}.{level}")
     if before is not None and before != level:
@@ -171,7 +204,14 @@ def activate(session: Session, incident: Incident, by: str | None, at: datetime)
 
 def prepare_notice(session: Session, incident: Incident, key: str) -> None:
     """Note that a notice of the plan is to be drafted; its wording is on every phone with the plan."""
-    timeline.record(session, incident.id, "notice_due", "待发布公告，措辞见预案", "A notice is due; its wording is in the plan", refs={"notice_rule": key})
+    timeline.record(
+        session,
+        incident.id,
+        "notice_due",
+        "待发布公告，措辞见预案",
+        "A notice is due; its wording is in the plan",
+        refs={"notice_rule": key},
+    )
 
 
 def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
@@ -189,7 +229,10 @@ def _levels(incident: Incident) -> Sequence[str]:
 
 def _locks(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, Any]:
     held = rules.locked_items(plan, incidents.known(session, incident, plan))
-    return {lock.target: {"interlock": lock.interlock, "words": words(lock.words), "clause": clause(lock.clause)} for lock in held}
+    return {
+        lock.target: {"interlock": lock.interlock, "words": words(lock.words), "clause": clause(lock.clause)}
+        for lock in held
+    }
 
 
 def _unlock(session: Session, incident: Incident, plan: rules.Plan) -> None:
@@ -197,7 +240,11 @@ def _unlock(session: Session, incident: Incident, plan: rules.Plan) -> None:
     if not plan.interlocks:
         return
     locks = _locks(session, incident, plan)
-    query = select(checklists.Item, checklists.Checklist.key).join(checklists.Checklist).where(checklists.Item.incident == incident.id)
+    query = (
+        select(checklists.Item, checklists.Checklist.key)
+        .join(checklists.Checklist)
+        .where(checklists.Item.incident == incident.id)
+    )
     for item, listing in session.execute(query):
         lock = locks.get(f"item.{listing}.{item.key}")
         if item.locked != lock:

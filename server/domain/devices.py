@@ -155,11 +155,15 @@ def session_of(session: Session, token: str, days: int) -> SignIn:
     """The living session of this token. Raises Unauthenticated for an unknown, ended or expired one."""
     found = session.get(SignIn, digest(token))
     if found is None or found.ended_at is not None or found.used_at < now() - timedelta(days=days):
-        raise Unauthenticated("session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept.")
+        raise Unauthenticated(
+            "session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept."
+        )
     return found
 
 
-def end_sessions(session: Session, *, person: str | None = None, device: str | None = None, keep: str | None = None) -> None:
+def end_sessions(
+    session: Session, *, person: str | None = None, device: str | None = None, keep: str | None = None
+) -> None:
     """End the sessions of a person or device, except the one with id `keep`."""
     query = select(SignIn).where(SignIn.ended_at.is_(None))
     if person is not None:
@@ -257,7 +261,11 @@ def use_enrolment(session: Session, token: str) -> Person:
     """The person a one-time link belongs to; the link is used up. Raises Gone when it was used or is too old."""
     found = session.get(Enrolment, digest(token), with_for_update=True)
     if found is None or found.used_at is not None or found.expires_at < now():
-        raise Gone("enrolment_used", "此登录码已使用或已过期，请向管理员索取新的。", "This link was used or has expired; ask for a new one.")
+        raise Gone(
+            "enrolment_used",
+            "此登录码已使用或已过期，请向管理员索取新的。",
+            "This link was used or has expired; ask for a new one.",
+        )
     person = session.get(Person, found.person)
     if person is None or not person.active:
         raise Gone("enrolment_used", "此登录码已失效。", "This link no longer works.")

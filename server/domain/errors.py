@@ -15,7 +15,9 @@ class Refused(Exception):
 class Forbidden(Refused):
     """The person may see the object but may not do this."""
 
-    def __init__(self, code: str = "forbidden", zh: str = "您没有权限进行此操作。", en: str = "You may not do this.") -> None:
+    def __init__(
+        self, code: str = "forbidden", zh: str = "您没有权限进行此操作。", en: str = "You may not do this."
+    ) -> None:
         super().__init__(code, zh, en)
 
 

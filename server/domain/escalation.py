@@ -45,26 +45,57 @@ def apply(session: Session, limit: limits.Limit) -> None:
         return
     rule = next((one for one in rules.all_limits(plan) if one.key == limit.key), None) if plan else None
     if plan is None or rule is None:
-        alerts.issue_to(session, incident, plan, "leadership", limit.title, {"zh": "时限已到，预案规则缺失", "en": "Limit passed, its rule is missing"}, critical=True)
+        alerts.issue_to(
+            session,
+            incident,
+            plan,
+            "leadership",
+            limit.title,
+            {"zh": "时限已到，预案规则缺失", "en": "Limit passed, its rule is missing"},
+            critical=True,
+        )
         return
     for consequence in rules.consequences(rule):
         _follow(session, incident, plan, limit, consequence)
     course.happen(session, incident, f"limit.{limit.key}.passed", occurred_at=limit.fired_at)
 
 
-def _follow(session: Session, incident: Incident, plan: rules.Plan, limit: limits.Limit, rule: rules.Consequence) -> None:
+def _follow(
+    session: Session, incident: Incident, plan: rules.Plan, limit: limits.Limit, rule: rules.Consequence
+) -> None:
     """Apply one consequence."""
     said = words(rule.words) if rule.words else limit.title
     if rule.alert:
         for key in rule.alert:
-            alerts.issue_to(session, incident, plan, key, limit.title, said, critical=rule.critical, audience=rule.audience, clause_=limit.clause)
+            alerts.issue_to(
+                session,
+                incident,
+                plan,
+                key,
+                limit.title,
+                said,
+                critical=rule.critical,
+                audience=rule.audience,
+                clause_=limit.clause,
+            )
     elif rule.ask:
         zh, en = ASKS[rule.ask]
         decider = rule.of or plan.authority.decides
         teams = plans.teams_for(session, plan, decider)
-        made = proposals.ask(session, incident, rule.ask, {"zh": zh, "en": en}, said, limit.clause, teams[0] if teams else None)
+        made = proposals.ask(
+            session, incident, rule.ask, {"zh": zh, "en": en}, said, limit.clause, teams[0] if teams else None
+        )
         if made is not None:
-            alerts.issue_to(session, incident, plan, decider, {"zh": f"请决策：{zh}", "en": f"Decide: {en}"}, said, critical=True, clause_=limit.clause)
+            alerts.issue_to(
+                session,
+                incident,
+                plan,
+                decider,
+                {"zh": f"请决策：{zh}", "en": f"Decide: {en}"},
+                said,
+                critical=True,
+                clause_=limit.clause,
+            )
     elif rule.activate:
         if incident.status in ("reported", "verified", "warning"):
             course.activate(session, incident, None, limit.due_at)
@@ -82,7 +113,16 @@ def _follow(session: Session, incident: Incident, plan: rules.Plan, limit: limit
         course.prepare_notice(session, incident, rule.notice)
     elif rule.report:
         report = plan.report(rule.report)
-        alerts.issue_to(session, incident, plan, report.owner, words(report.title), said, critical=True, clause_=clause(report.clause))
+        alerts.issue_to(
+            session,
+            incident,
+            plan,
+            report.owner,
+            words(report.title),
+            said,
+            critical=True,
+            clause_=clause(report.clause),
+        )
 
 
 def begin_tier(session: Session, incident: Incident, plan: rules.Plan, key: str) -> None:
@@ -91,14 +131,28 @@ def begin_tier(session: Session, incident: Incident, plan: rules.Plan, key: str)
     if tier is None or any(mode.tier == key for mode in continuity.on_paper(session, incident.id)):
         return
     continuity.switch(
-        session, new_id(), incident, tier=key, title=words(tier.title), to="manual", by=None, occurred_at=incident.received_at
+        session,
+        new_id(),
+        incident,
+        tier=key,
+        title=words(tier.title),
+        to="manual",
+        by=None,
+        occurred_at=incident.received_at,
     )
     for order in tier.orders:
         course.give_order(session, incident, plan, plan.order(order))
     course.happen(session, incident, f"tier.{key}.started")
 
 
-def _propose(session: Session, incident: Incident, plan: rules.Plan, limit: limits.Limit, rule: rules.Consequence, said: dict[str, Any]) -> None:
+def _propose(
+    session: Session,
+    incident: Incident,
+    plan: rules.Plan,
+    limit: limits.Limit,
+    rule: rules.Consequence,
+    said: dict[str, Any],
+) -> None:
     if rule.level is None:
         proposals.propose_levels(session, incident, plan)
         return
@@ -107,7 +161,9 @@ def _propose(session: Session, incident: Incident, plan: rules.Plan, limit: limi
     level = next(one for one in scale.levels if one.key == level_key)
     title = {"zh": f"{scale.title.zh}：{level.title.zh}", "en": f"{scale.title.en}: {level.title.en}"}
     teams = plans.teams_for(session, plan, scale.by)
-    if proposals.ask(session, incident, "level", title, said, limit.clause, teams[0] if teams else None, scale_key, level_key):
+    if proposals.ask(
+        session, incident, "level", title, said, limit.clause, teams[0] if teams else None, scale_key, level_key
+    ):
         for key in level.route or (scale.by,):
             alerts.issue_to(session, incident, plan, key, title, said, critical=True, clause_=limit.clause)
 

@@ -69,7 +69,11 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
     known = session.get(Fact, envelope.id)
     if known is not None and known.outcome == "applied":
         if known.fingerprint != print_:
-            raise Conflict("id_reused", "该编号已用于其他内容，原内容未改动。", "This id was used for other content; nothing changed.")
+            raise Conflict(
+                "id_reused",
+                "该编号已用于其他内容，原内容未改动。",
+                "This id was used for other content; nothing changed.",
+            )
         return Result("duplicate", known.answer or {})
     fact = known or Fact(id=envelope.id)
     _fill(fact, envelope, print_, "applied")

@@ -87,7 +87,10 @@ def publish(session: Session) -> None:
         for space in wanted[key] | {row.space for row in present.get(key, ())}:
             by_space.setdefault(space, []).append(key)
     versions = {space: _raise(session, space, len(keys)) for space, keys in sorted(by_space.items())}
-    rows = {(row.space, row.type, row.entity): row for row in (r for rs in _present(session, list(touched)).values() for r in rs)}
+    rows = {
+        (row.space, row.type, row.entity): row
+        for row in (r for rs in _present(session, list(touched)).values() for r in rs)
+    }
     added = []
     for space, keys in sorted(by_space.items()):
         version = versions[space] - len(keys)
@@ -112,7 +115,9 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, s
     found: dict[tuple[str, str], list[Change]] = {}
     for start in range(0, len(keys), 200):
         part = keys[start : start + 200]
-        query = select(Change).where(tuple_(Change.type, Change.entity).in_(part)).execution_options(populate_existing=True)
+        query = (
+            select(Change).where(tuple_(Change.type, Change.entity).in_(part)).execution_options(populate_existing=True)
+        )
         for row in session.scalars(query):
             found.setdefault((row.type, row.entity), []).append(row)
     return found

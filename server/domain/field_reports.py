@@ -113,11 +113,18 @@ def file(
 ) -> Report:  # fmt: skip
     """File a report in an incident; one that arrives after its end is kept and marked late."""
     if len(photos) > MOST_PHOTOS:
-        raise Refused("too_many_photos", f"一份报告最多 {MOST_PHOTOS} 张照片。", f"A report holds at most {MOST_PHOTOS} photos.", path="photos")
+        raise Refused(
+            "too_many_photos",
+            f"一份报告最多 {MOST_PHOTOS} 张照片。",
+            f"A report holds at most {MOST_PHOTOS} photos.",
+            path="photos",
+        )
     if previous is not None:
         before = session.get(Report, previous)
         if before is None or before.incident != incident.id:
-            raise Refused("previous_unknown", "没有找到上一份报告。", "The report before this one was not found.", path="previous")
+            raise Refused(
+                "previous_unknown", "没有找到上一份报告。", "The report before this one was not found.", path="previous"
+            )
     if not (text or photos or counts or fields):
         raise Refused("report_empty", "请填写文字、数量或附上照片。", "Add words, a count or a photo.", path="text")
     where = position or {}

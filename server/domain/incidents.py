@@ -53,7 +53,11 @@ class Incident(Model):
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The incident as phones keep it."""
         revision = session.get(plans.Revision, self.revision) if self.revision else None
-        teams = select(IncidentTeam.team).where(IncidentTeam.incident == self.id).order_by(IncidentTeam.since, IncidentTeam.team)
+        teams = (
+            select(IncidentTeam.team)
+            .where(IncidentTeam.incident == self.id)
+            .order_by(IncidentTeam.since, IncidentTeam.team)
+        )
         return {
             "id": self.id, "title": self.title, "text": self.text, "plan": self.plan, "revision": self.revision,
             "plan_version": revision.version if revision else None, "trigger": self.trigger, "status": self.status,
@@ -142,7 +146,9 @@ def takes_part(session: Session, incident: Incident, by: Standing) -> bool:
     return session.scalar(asked.limit(1)) is not None
 
 
-def find(session: Session, incident: str, by: Standing, action: str = "incident.see", *, lock: bool = False) -> Incident:
+def find(
+    session: Session, incident: str, by: Standing, action: str = "incident.see", *, lock: bool = False
+) -> Incident:
     """The incident when `by` may see it and may do `action` in it. Raises NotFound or Forbidden."""
     found = session.get(Incident, incident, with_for_update=lock or None, populate_existing=lock)
     part = found is not None and takes_part(session, found, by)
@@ -154,7 +160,9 @@ def find(session: Session, incident: str, by: Standing, action: str = "incident.
 
 def visible(session: Session, by: Standing) -> list[str]:
     """The ids of the incidents somebody may see: open ones and those ended in the last 90 days."""
-    recent = or_(Incident.status.in_(OPEN), Incident.ended_at.is_(None), Incident.ended_at > now() - timedelta(days=KEPT_DAYS))
+    recent = or_(
+        Incident.status.in_(OPEN), Incident.ended_at.is_(None), Incident.ended_at > now() - timedelta(days=KEPT_DAYS)
+    )
     query = select(Incident.id).where(recent).order_by(Incident.id)
     if not rights.may(by, "incident.see"):
         in_team = select(IncidentTeam.incident).where(IncidentTeam.team.in_(list(by.posts)))
@@ -192,7 +200,9 @@ def report(
     if trigger is not None and revision is not None:
         known = {one["key"] for one in revision.rules.get("triggers", ())}
         if trigger not in known:
-            raise Refused("trigger_unknown", "预案中没有这个触发条件。", "The plan has no such trigger.", path="trigger")
+            raise Refused(
+                "trigger_unknown", "预案中没有这个触发条件。", "The plan has no such trigger.", path="trigger"
+            )
     incident = Incident(
         id=id, title=title, text=text, plan=revision.plan if revision else None, revision=revision.id if revision else None,
         trigger=trigger, status="reported", levels={}, drill=drill, place=places.known(session, place), lat=lat, lon=lon,
@@ -236,7 +246,6 @@ def happened(session: Session, incident: str) -> list[Happening]:
 def occurred(session: Session, incident: str) -> dict[str, datetime]:
     """When each named fact last happened."""
     return {one.key: one.occurred_at for one in happened(session, incident)}
-
 
 
 def known(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
 from server.clock import iso, now
-from server.db import Id, Key, Model
+from server.db import Id, Key, Model, hits
 
 RUNNING, MET, PASSED, CANCELLED, PAUSED = "running", "met", "passed", "cancelled", "paused"
 
@@ -59,7 +59,9 @@ def claim_due(session: Session, most: int = 50) -> list[Limit]:
     Whoever gets a limit here is the only one who ever does: the mark and its consequence are one transaction.
     """
     at = now()
-    query = select(Limit.id).where(Limit.status == RUNNING, Limit.due_at <= at).order_by(Limit.due_at, Limit.id).limit(most)
+    query = (
+        select(Limit.id).where(Limit.status == RUNNING, Limit.due_at <= at).order_by(Limit.due_at, Limit.id).limit(most)
+    )
     won = []
     for key in list(session.scalars(query)):
         statement = (
@@ -68,10 +70,12 @@ def claim_due(session: Session, most: int = 50) -> list[Limit]:
             .values(status=PASSED, fired_at=at)
             .execution_options(synchronize_session=False)
         )
-        if session.execute(statement).rowcount == 1:
+        if hits(session, statement) == 1:
             limit = session.get(Limit, key, populate_existing=True)
             assert limit is not None
-            flag_modified(limit, "status")  # the conditional update went past the session; the feed must still hear of it
+            flag_modified(
+                limit, "status"
+            )  # the conditional update went past the session; the feed must still hear of it
             won.append(limit)
     return won
 
@@ -85,7 +89,7 @@ def end(session: Session, limit: Limit, status: str, at: datetime | None = None)
         .values(status=status, ended_at=ended)
         .execution_options(synchronize_session=False)
     )
-    if session.execute(statement).rowcount != 1:
+    if hits(session, statement) != 1:
         return False
     session.refresh(limit)
     flag_modified(limit, "status")

@@ -87,12 +87,20 @@ def find(session: Session, notice: str) -> Notice:
 def approve(session: Session, notice: Notice, by: Standing) -> None:
     """Approve a draft. Raises Conflict when it is not one, Forbidden for its own author."""
     if notice.state != "draft":
-        raise Conflict("state_conflict", "该公告已处理。", "This notice was dealt with already.", state={"state": notice.state})
+        raise Conflict(
+            "state_conflict", "该公告已处理。", "This notice was dealt with already.", state={"state": notice.state}
+        )
     if notice.by == by.id:
         raise Forbidden("second_person_needed", "须由他人批准。", "Somebody else must approve it.")
     notice.state, notice.approved_by, notice.approved_at = "approved", by.id, now()
     timeline.record(
-        session, notice.incident, "notice_approve", f"{by.name}批准公告", f"{by.name} approved a notice", by=by.id, refs={"notice": notice.id}
+        session,
+        notice.incident,
+        "notice_approve",
+        f"{by.name}批准公告",
+        f"{by.name} approved a notice",
+        by=by.id,
+        refs={"notice": notice.id},
     )
 
 
@@ -101,7 +109,9 @@ def publish(session: Session, notice: Notice, by: Standing, drill: bool) -> None
     if drill and notice.channel != "internal":
         raise Conflict("drill_stays_inside", "演练公告不得对外发布。", "A drill's notice may not leave the house.")
     if notice.state != "approved":
-        raise Conflict("not_approved", "公告须先批准。", "The notice must be approved first.", state={"state": notice.state})
+        raise Conflict(
+            "not_approved", "公告须先批准。", "The notice must be approved first.", state={"state": notice.state}
+        )
     notice.state, notice.published_by, notice.published_at = "published", by.id, now()
     timeline.record(
         session, notice.incident, "notice_publish", f"{by.name}发布公告：{notice.wording['zh'][:60]}",

@@ -34,7 +34,13 @@ class Organisation(Model):
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The organisation as phones keep it."""
-        return {"id": self.id, "name": self.name, "timezone": self.timezone, "demo": self.demo, "settings": self.settings}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "timezone": self.timezone,
+            "demo": self.demo,
+            "settings": self.settings,
+        }
 
 
 class Person(Model):
@@ -152,7 +158,9 @@ class Contact:
     def spaces(self, session: Session) -> Iterable[str]:
         """Command sees all numbers, leaders those of their team, everybody those of the leaders."""
         found = {"contacts"}
-        for post in session.scalars(select(Membership).where(Membership.person == self.person.id, Membership.ended_at.is_(None))):
+        for post in session.scalars(
+            select(Membership).where(Membership.person == self.person.id, Membership.ended_at.is_(None))
+        ):
             found.add(f"contacts:{post.team}")
             if post.role != "member":
                 found.add("org")
@@ -192,9 +200,7 @@ def standing(session: Session, person: str) -> Standing:
         .where(Membership.person == person, Membership.ended_at.is_(None))
     )
     posts = list(session.execute(query))
-    return Standing(
-        found.id, found.name, found.role, {p.team: p.role for p in posts}, frozenset(p.kind for p in posts)
-    )
+    return Standing(found.id, found.name, found.role, {p.team: p.role for p in posts}, frozenset(p.kind for p in posts))
 
 
 def organisation(session: Session) -> Organisation:
@@ -252,7 +258,9 @@ def set_duty(
     if post is None:
         raise Refused("not_in_team", "此人不在该组。", "This person is not in that team.", path="person")
     if ends_at is not None and ends_at <= starts_at:
-        raise Refused("times_reversed", "结束时间须晚于开始时间。", "The end must come after the start.", path="ends_at")
+        raise Refused(
+            "times_reversed", "结束时间须晚于开始时间。", "The end must come after the start.", path="ends_at"
+        )
     duty = Duty(
         id=id, person=person, team=team, kind=kind, starts_at=starts_at, ends_at=ends_at, note=note, by=by.id,
         occurred_at=occurred_at, received_at=now(),

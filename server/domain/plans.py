@@ -35,7 +35,9 @@ class Plan(Model):
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The plan as phones keep it, with the rules of the revision in use (writers: of the newest)."""
-        revision = session.get(Revision, self.approved) if self.approved and space == "org" else newest(session, self.id)
+        revision = (
+            session.get(Revision, self.approved) if self.approved and space == "org" else newest(session, self.id)
+        )
         assert revision is not None
         return {
             "id": self.id, "key": self.key, "version": revision.version, "title": self.title, "category": self.category,
@@ -79,7 +81,9 @@ def in_use(session: Session, key: str) -> Revision:
     plan = find(session, key)
     revision = session.get(Revision, plan.approved) if plan.approved else None
     if revision is None or plan.status == RETIRED:
-        raise Conflict("plan_not_approved", "该预案尚未批准启用。", "This plan has not been approved for use.", path="plan")
+        raise Conflict(
+            "plan_not_approved", "该预案尚未批准启用。", "This plan has not been approved for use.", path="plan"
+        )
     return revision
 
 
@@ -109,7 +113,12 @@ def keep(session: Session, compiled: rules.Plan, text: str, by: str | None) -> t
     known = session.scalar(select(Revision).where(Revision.plan == plan.id, Revision.version == compiled.version))
     if known is not None:
         if known.rules != compiled.to_json():
-            raise Conflict("version_taken", "该版本号已用于其他内容，请提高版本号。", "This version exists with other content; raise the version.", path="version")
+            raise Conflict(
+                "version_taken",
+                "该版本号已用于其他内容，请提高版本号。",
+                "This version exists with other content; raise the version.",
+                path="version",
+            )
         return known, False
     last = newest(session, plan.id)
     if last is not None and last.version > compiled.version:
@@ -127,7 +136,11 @@ def keep(session: Session, compiled: rules.Plan, text: str, by: str | None) -> t
 def approve(session: Session, revision: Revision, by: Standing) -> Revision:
     """Put a revision into use. Raises Forbidden when the author approves their own text."""
     if revision.by == by.id:
-        raise Forbidden("second_person_needed", "须由另一位领导小组成员批准。", "Another member of the leadership group must approve it.")
+        raise Forbidden(
+            "second_person_needed",
+            "须由另一位领导小组成员批准。",
+            "Another member of the leadership group must approve it.",
+        )
     return put_in_use(session, revision, by.id)
 
 
@@ -144,7 +157,6 @@ def put_in_use(session: Session, revision: Revision, by: str | None) -> Revision
         revision.status, revision.approved_by, revision.approved_at = APPROVED, by, now()
     plan.approved, plan.status = revision.id, APPROVED
     return revision
-
 
 
 def teams_for(session: Session, plan: rules.Plan | None, key: str) -> list[str]:

@@ -93,6 +93,11 @@ def propose_levels(session: Session, incident: Incident, plan: rules.Plan) -> No
         )  # fmt: skip
         if made is None:
             continue
-        body = {"zh": f"{found.level.action.zh}（{found.reason.zh}）", "en": f"{found.level.action.en} ({found.reason.en})"}
+        body = {
+            "zh": f"{found.level.action.zh}（{found.reason.zh}）",
+            "en": f"{found.level.action.en} ({found.reason.en})",
+        }
         for key in found.level.route or (scale.by,):
-            alerts.issue_to(session, incident, plan, key, title, body, critical=found.level.rank <= 2, clause_=clause(found.clause))
+            alerts.issue_to(
+                session, incident, plan, key, title, body, critical=found.level.rank <= 2, clause_=clause(found.clause)
+            )

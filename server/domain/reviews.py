@@ -44,7 +44,9 @@ class Review(Model):
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The review as phones keep it."""
-        actions = session.scalars(select(Action).where(Action.review == self.id).order_by(Action.occurred_at, Action.id))
+        actions = session.scalars(
+            select(Action).where(Action.review == self.id).order_by(Action.occurred_at, Action.id)
+        )
         return {
             "id": self.id, "incident": self.incident, "due_at": iso(self.due_at), "status": self.status,
             "sections": self.sections, "outcomes": self.outcomes, "figures": self.figures, "clause": self.clause,
@@ -70,7 +72,12 @@ class Action(Model):
     def brief(self) -> dict[str, Any]:
         """The action as its review shows it."""
         return {
-            "id": self.id, "title": self.title, "owner": self.owner, "due": iso(self.due), "done_at": iso(self.done_at), "by": self.by
+            "id": self.id,
+            "title": self.title,
+            "owner": self.owner,
+            "due": iso(self.due),
+            "done_at": iso(self.done_at),
+            "by": self.by,
         }
 
 
@@ -80,7 +87,9 @@ def begin(session: Session, incident: Incident, plan: rules.Plan | None, at: dat
         return None
     due = session.scalar(select(limits.Limit).where(limits.Limit.incident == incident.id, limits.Limit.key == "review"))
     rule = plan.review if plan else None
-    asked = [(one.key, one.title.zh, one.title.en) for one in rule.sections] if rule and rule.sections else list(SECTIONS)
+    asked = (
+        [(one.key, one.title.zh, one.title.en) for one in rule.sections] if rule and rule.sections else list(SECTIONS)
+    )
     if not any(key == "course" for key, _, _ in asked):
         asked.insert(0, SECTIONS[0])
     text = course_text(session, incident)
@@ -95,15 +104,30 @@ def begin(session: Session, incident: Incident, plan: rules.Plan | None, at: dat
     )  # fmt: skip
     session.add(review)
     session.flush()
-    timeline.record(session, incident.id, "review_draft", "已生成总结报告草稿", "Review draft made", refs={"review": review.id})
+    timeline.record(
+        session, incident.id, "review_draft", "已生成总结报告草稿", "Review draft made", refs={"review": review.id}
+    )
     return review
 
 
 def course_text(session: Session, incident: Incident) -> str:
     """The course of events as lines of local time and Chinese text, from the timeline."""
-    kinds = {"report", "decision", "level", "limit_passed", "limit_met", "phase", "mode_manual", "mode_normal", "fact", "supply_received"}
+    kinds = {
+        "report",
+        "decision",
+        "level",
+        "limit_passed",
+        "limit_met",
+        "phase",
+        "mode_manual",
+        "mode_normal",
+        "fact",
+        "supply_received",
+    }
     query = select(Entry).where(Entry.incident == incident.id, Entry.kind.in_(kinds)).order_by(Entry.seq)
-    pending = [one for one in session.info.get("entries", ()) if one["incident"] == incident.id and one["kind"] in kinds]
+    pending = [
+        one for one in session.info.get("entries", ()) if one["incident"] == incident.id and one["kind"] in kinds
+    ]
     lines = [(entry.occurred_at, entry.text["zh"]) for entry in session.scalars(query)]
     lines += [(one["occurred_at"], one["text"]["zh"]) for one in pending]
     return "\n".join(f"{iso(at)} {said}" for at, said in sorted(lines, key=lambda line: line[0]))
@@ -113,7 +137,9 @@ def outcomes(session: Session, incident: str) -> list[dict[str, Any]]:
     """Each limit's result: met, late (met after it passed) or unmet, with the seconds over or (negative) to spare."""
     found = []
     happened = incidents.occurred(session, incident)
-    for limit in session.scalars(select(limits.Limit).where(limits.Limit.incident == incident).order_by(limits.Limit.due_at)):
+    for limit in session.scalars(
+        select(limits.Limit).where(limits.Limit.incident == incident).order_by(limits.Limit.due_at)
+    ):
         if limit.rule.get("kind") != "plan" or limit.status in (limits.CANCELLED, limits.RUNNING, limits.PAUSED):
             continue
         result, by = "unmet", None
@@ -134,7 +160,11 @@ def figures(session: Session, incident: str) -> dict[str, Any]:
         (row.answered_at - row.issued_at).total_seconds()
         for row in session.execute(query.where(r.incident == incident, r.answered_at.is_not(None)))
     )
-    return {"asked": asked, "answered": len(times), "median_answer_seconds": round(times[len(times) // 2]) if times else None}
+    return {
+        "asked": asked,
+        "answered": len(times),
+        "median_answer_seconds": round(times[len(times) // 2]) if times else None,
+    }
 
 
 def find(session: Session, incident: str) -> Review:
@@ -154,7 +184,9 @@ def write(session: Session, review: Review, section: str, text: str, by: Standin
     review.sections = [
         {**one, "text": text, "filled": bool(text.strip())} if one["key"] == section else one for one in review.sections
     ]
-    timeline.record(session, review.incident, "review_write", f"{by.name}填写总结报告", f"{by.name} wrote in the review", by=by.id)
+    timeline.record(
+        session, review.incident, "review_write", f"{by.name}填写总结报告", f"{by.name} wrote in the review", by=by.id
+    )
 
 
 def act(
@@ -179,10 +211,14 @@ def sign(session: Session, incident: Incident, review: Review, by: Standing) -> 
         raise Conflict("review_signed", "报告已签署。", "The review is signed.", state={"status": review.status})
     empty = [one["title"] for one in review.sections if not one["filled"]]
     if empty:
-        raise Refused("sections_open", "尚未填写：" + "、".join(one["zh"] for one in empty), "Still empty: " + ", ".join(one["en"] for one in empty))
+        raise Refused(
+            "sections_open",
+            "尚未填写：" + "、".join(one["zh"] for one in empty),
+            "Still empty: " + ", ".join(one["en"] for one in empty),
+        )
     review.status, review.signed_by, review.signed_at = "signed", by.id, now()
     incidents.move(incident, "reviewed", allowed=("ended",))
     course.happen(session, incident, "review.delivered", by=by.id)
-    timeline.record(session, incident.id, "review_sign", f"{by.name}签署总结报告", f"{by.name} signed the review", by=by.id)
-
-
+    timeline.record(
+        session, incident.id, "review_sign", f"{by.name}签署总结报告", f"{by.name} signed the review", by=by.id
+    )

@@ -179,7 +179,9 @@ def step(
             raise Refused("serial_missing", "请填写起止号码。", "Give the first and last number.", path="serial_from")
         amount = serial_to - serial_from + 1
         if quantity is not None and quantity != amount:
-            raise Refused("serial_quantity", "号码范围与数量不符。", "The numbers do not match the quantity.", path="quantity")
+            raise Refused(
+                "serial_quantity", "号码范围与数量不符。", "The numbers do not match the quantity.", path="quantity"
+            )
     accepted = kind in STEPS[request.state]
     if accepted and kind == "dispatched":
         _take(goods, amount, serial_from, serial_to)
@@ -218,7 +220,12 @@ def _fold(request: Request, goods: Supply, kind: str, amount: int, first: int | 
         setattr(request, kind, getattr(request, kind) + amount)
         if kind == "returned":
             goods.quantity += amount
-    if goods.serial and kind in {"received", "short", "used", "void", "returned"} and first is not None and last is not None:
+    if (
+        goods.serial
+        and kind in {"received", "short", "used", "void", "returned"}
+        and first is not None
+        and last is not None
+    ):
         goods.serials = [*goods.serials, {"from": first, "to": last, "state": kind, "request": request.id}]
     if kind not in KEEPS_STATE:
         request.state = kind
@@ -227,13 +234,22 @@ def _fold(request: Request, goods: Supply, kind: str, amount: int, first: int | 
 def _take(goods: Supply, amount: int, first: int | None, last: int | None) -> None:
     """Take goods off the shelf. Raises Refused when there are not enough or the numbers are not in stock or already out."""
     if goods.quantity < amount:
-        raise Refused("stock_short", f"库存不足，现有 {goods.quantity}。", f"Not enough in stock, {goods.quantity} left.", path="quantity")
+        raise Refused(
+            "stock_short",
+            f"库存不足，现有 {goods.quantity}。",
+            f"Not enough in stock, {goods.quantity} left.",
+            path="quantity",
+        )
     if goods.serial:
         assert first is not None and last is not None
         held = [one for one in goods.serials if one["state"] == "stock" and one["from"] <= first and last <= one["to"]]
-        out = [one for one in goods.serials if one["state"] == "dispatched" and one["from"] <= last and first <= one["to"]]
+        out = [
+            one for one in goods.serials if one["state"] == "dispatched" and one["from"] <= last and first <= one["to"]
+        ]
         if not held:
-            raise Refused("serial_unknown", "号码不在库存范围内。", "These numbers are not in stock.", path="serial_from")
+            raise Refused(
+                "serial_unknown", "号码不在库存范围内。", "These numbers are not in stock.", path="serial_from"
+            )
         if out:
             raise Refused("serial_taken", "号码已发出。", "These numbers are already out.", path="serial_from")
         goods.serials = [*goods.serials, {"from": first, "to": last, "state": "dispatched"}]
