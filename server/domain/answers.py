@@ -1,0 +1,159 @@
+"""Answers: what people reply to an alert, the receipts of their phones, and what follows from both."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server.clock import now
+from server.domain import alerts, course, feed, incidents, limits, orders, outbox, people, plans, rights, rules, timeline
+from server.domain.alerts import Alert, Answer, Board, Recipient
+from server.domain.errors import NotFound, Refused
+from server.domain.people import Standing
+
+
+def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipient]:
+    """The alert and the person's row of it, locked. Raises NotFound when it was never addressed to them."""
+    found = session.get(Alert, alert)
+    query = select(Recipient).where(Recipient.alert == alert, Recipient.person == person).with_for_update()
+    row = session.scalar(query.execution_options(populate_existing=True))
+    if found is None or row is None:
+        raise NotFound("alert_unknown", "没有发给您的这条告警。", "There is no such alert addressed to you.")
+    return found, row
+
+
+def answer(
+    session: Session, id: str, alert: str, by: Standing, *, kind: str, occurred_at: datetime, eta_minutes: int | None = None,
+    reason: str | None = None, read_back: str | None = None, person: str | None = None,
+) -> Recipient:  # fmt: skip
+    """Record an answer, also a late one; the latest by when it was given counts.
+
+    `person` is somebody on whose behalf (by radio) it is given. Their waiting deliveries are taken back at once.
+    """
+    asked, row = addressed(session, alert, person or by.id)
+    rights.require(by, "alert.answer" if person in (None, by.id) else "alert.answer_for", team=asked.team, own=person in (None, by.id))
+    if kind not in asked.answers:
+        raise Refused("answer_unfit", "这条告警不接受这种回执。", "This alert does not take that answer.", path="kind")
+    if kind == "cannot" and not reason:
+        raise Refused("reason_needed", "无法到场请说明原因。", "Say why you cannot come.", path="reason")
+    if asked.read_back and kind == "received" and not (read_back or "").strip():
+        raise Refused("read_back_needed", "请复述指令要点。", "Read the order back.", path="read_back")
+    session.add(
+        Answer(
+            id=id, alert=asked.id, recipient=row.id, kind=kind, eta_minutes=eta_minutes, reason=reason, read_back=read_back,
+            by=by.id, occurred_at=occurred_at, received_at=now(),
+        )
+    )  # fmt: skip
+    if row.answered_at is None or (occurred_at, id) > (row.answered_at, row.answer_id or ""):
+        row.answer, row.answer_id, row.answered_at, row.answer_received_at = kind, id, occurred_at, now()
+        row.eta_minutes, row.reason, row.answered_by, row.answer_seen_at = eta_minutes, reason, by.id, None
+    row.told_at = row.told_at or now()
+    row.delivered_at = row.delivered_at or now()
+    row.opened_at = row.opened_at or now()
+    outbox.cancel(session, [row.id])
+    feed.touch(session, Board(asked.incident))
+    _record(session, asked, row, kind, by, occurred_at, eta_minutes, reason)
+    _follow(session, asked, row, kind, by, occurred_at)
+    return row
+
+
+def _record(session: Session, alert: Alert, row: Recipient, kind: str, by: Standing, at: datetime, eta: int | None, reason: str | None) -> None:
+    name = by.name
+    if row.person != by.id:
+        person = session.get(people.Person, row.person)
+        name = f"{person.name if person else ''}（{by.name}代报）"
+    zh, en = alerts.WORDS[kind]
+    more = (f"，预计 {eta} 分钟", f", {eta} min") if eta is not None else ("", "")
+    late = ("（告警已结束）", " (after the alert ended)") if alert.status == "ended" else ("", "")
+    timeline.record(
+        session, alert.incident, "answer", f"{name}：{zh}{more[0]}{late[0]}", f"{name}: {en}{more[1]}{late[1]}", by=by.id,
+        occurred_at=at, refs={"alert": alert.id, "team": alert.team}, audience=alert.team or "command",
+    )  # fmt: skip
+
+
+def _follow(session: Session, alert: Alert, row: Recipient, kind: str, by: Standing, at: datetime) -> None:
+    """Let the plan know of answers it waits for; a call for help goes to the leadership group."""
+    incident = session.get(incidents.Incident, alert.incident)
+    assert incident is not None
+    plan = plans.rules_of(session, incident.revision)
+    if kind == "need_help" and incident.status in incidents.OPEN:
+        title = {"zh": f"{by.name}请求支援", "en": f"{by.name} needs help"}
+        alerts.issue_to(session, incident, plan, "leadership", title, alert.title, critical=True)
+    for limit in limits.running(session, incident.id):
+        if limit.rule.get("kind") == "route" and kind != "cannot":
+            limits.end(session, limit, limits.MET, at)
+    if plan is None:
+        return
+    order = session.get(orders.Order, alert.order) if alert.order else None
+    waited = {fact for limit in rules.all_limits(plan) for fact in limit.ends}
+    if order is not None and order.key and f"order.{order.key}.answered" in waited and kind != "cannot":
+        course.happen(session, incident, f"order.{order.key}.answered", occurred_at=at, by=by.id)
+    team = session.get(people.Team, alert.team) if alert.team else None
+    for rule in plan.teams if team is not None and kind == "on_scene" else ():
+        if team is not None and rule.kind == team.kind and f"team.{rule.key}.on-scene" in waited:
+            course.happen(session, incident, f"team.{rule.key}.on-scene", occurred_at=at, by=by.id)
+
+
+def receive(session: Session, alert: str, person: str, kind: str, channel: str, occurred_at: datetime) -> Recipient:
+    """Record that an alert reached the person's phone (delivered) or was opened there."""
+    asked, row = addressed(session, alert, person)
+    changed = row.delivered_at is None or (kind == "opened" and row.opened_at is None)
+    row.told_at = row.told_at or occurred_at
+    row.delivered_at = row.delivered_at or occurred_at
+    if kind == "opened":
+        row.opened_at = row.opened_at or occurred_at
+    if channel not in row.channels:
+        row.channels = [*row.channels, channel]
+    if changed:
+        feed.touch(session, Board(asked.incident))
+    return row
+
+
+def told(session: Session, recipient: str, channel: str) -> None:
+    """Record that a channel has taken the message for this person."""
+    row = session.get(Recipient, recipient, with_for_update=True, populate_existing=True)
+    if row is not None and row.told_at is None:
+        row.told_at = now()
+        feed.touch(session, Board(row.incident))
+
+
+def note_seen(session: Session, recipient: str, by: Standing) -> Recipient:
+    """Record that command has seen somebody's answer."""
+    rights.require(by, "sighting.note")
+    row = session.get(Recipient, recipient, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound()
+    if row.answered_at is not None:
+        row.answer_seen_at = row.answer_seen_at or now()
+    return row
+
+
+def command(
+    session: Session, id: str, incident: incidents.Incident, by: Standing, *, title: str, text: str, team: str | None,
+    to: list[str], critical: bool, read_back: bool, due_at: datetime | None, audience: str, occurred_at: datetime,
+) -> orders.Order:  # fmt: skip
+    """Give an order by hand to a team or to some people; it goes out as an alert at once."""
+    rights.require(by, "order.give", team=team)
+    if team is None and not to:
+        raise Refused("nobody_addressed", "请选择组或人员。", "Choose a team or people.", path="team")
+    if team is not None and session.get(people.Team, team) is None:
+        raise Refused("team_unknown", "没有这个组。", "There is no such team.", path="team")
+    for person in to:
+        people.standing(session, person)
+    both = {"zh": title, "en": title}
+    order = orders.Order(
+        id=id, incident=incident.id, team=team, kind="manual", title=both, text={"zh": text, "en": text}, critical=critical,
+        read_back=read_back, by=by.id, issued_at=now(), due_at=due_at, status="issued",
+    )  # fmt: skip
+    session.add(order)
+    session.flush()
+    alert = alerts.issue(
+        session, incident, both, {"zh": text, "en": text}, team=team, to=to, order=id, critical=critical, read_back=read_back,
+        audience=audience, by=by.id,
+    )  # fmt: skip
+    order.alert = alert.id
+    timeline.record(
+        session, incident.id, "order", f"{by.name}下达指令：{title}", f"Order by {by.name}: {title}", by=by.id, occurred_at=occurred_at,
+        refs={"order": id, "alert": alert.id, "team": team},
+    )  # fmt: skip
+    return order

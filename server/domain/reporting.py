@@ -1,0 +1,127 @@
+"""Reporting: raising incidents, recording facts, and filing what people see into the course of an incident."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from server.domain import alerts, course, field_reports, incidents, plans, proposals, rules, tallies, timeline
+from server.domain.checklists import clause, words
+from server.domain.errors import Refused
+from server.domain.incidents import Incident
+from server.domain.people import Standing
+from server.domain.rules.facts import FACTS
+
+
+def raise_incident(session: Session, id: str, title: str, by: Standing, *, occurred_at: datetime, **what: Any) -> Incident:
+    """Raise an incident and let its plan begin: limits run, routes are told, the plan proposes, warns or starts by itself.
+
+    Without a plan the leadership group is told at once.
+    """
+    incident = incidents.report(session, id, title, by, occurred_at=occurred_at, **what)
+    plan = plans.rules_of(session, incident.revision)
+    for team in by.posts:
+        incidents.join(session, incident, team)
+    if plan is None:
+        alerts.issue_to(session, incident, None, "leadership", {"zh": "新事件报告", "en": "New incident reported"}, {"zh": title, "en": title}, critical=True)
+        return incident
+    course.happen(session, incident, "incident.reported", occurred_at=occurred_at, by=by.id)
+    trigger = next((one for one in plan.triggers if one.key == incident.trigger), plan.triggers[0] if plan.triggers else None)
+    if trigger is not None:
+        if trigger.on != "incident.reported":
+            course.happen(session, incident, trigger.on, occurred_at=occurred_at, by=by.id)
+        _begin(session, incident, plan, trigger, occurred_at)
+    return incident
+
+
+def _begin(session: Session, incident: Incident, plan: rules.Plan, trigger: Any, at: datetime) -> None:
+    """Start the plan, warn, or put the decision to those who decide, as the trigger says."""
+    if rules.holds(trigger.when, incidents.known(session, incident, plan)) is False:
+        return
+    if trigger.mode == "automatic" and incident.status in ("reported", "verified", "warning"):
+        course.activate(session, incident, None, at)
+    elif trigger.mode == "warning" and incident.status == "reported":
+        incidents.move(incident, "warning", allowed=("reported",))
+        course.happen(session, incident, "plan.warned", occurred_at=at)
+    elif trigger.mode == "decided":
+        teams = plans.teams_for(session, plan, trigger.by or plan.authority.decides)
+        title = {"zh": "是否启动预案", "en": "Activate the plan or not"}
+        proposals.ask(session, incident, "activate", title, words(trigger.words), clause(trigger.clause), teams[0] if teams else None)
+
+
+def record_fact(
+    session: Session, id: str, incident: Incident, by: Standing, *, key: str, occurred_at: datetime, value: Any = None,
+    unit: str | None = None, note: str | None = None,
+) -> incidents.Happening:  # fmt: skip
+    """Record a named fact or a measured value. Raises Refused for one that is neither general nor in the plan."""
+    plan = plans.rules_of(session, incident.revision)
+    title = _title_of(plan, key)
+    if title is None:
+        raise Refused("fact_unknown", "预案中没有这个事实或测量值。", "The plan knows no such fact or measure.", path="key")
+    measure = next((one for one in plan.measures if one.key == key), None) if plan else None
+    if measure is not None:
+        _check_measure(measure, value, unit)
+    shown = "" if value is None else f"：{value}{' ' + unit if unit else ''}"
+    timeline.record(
+        session, incident.id, "fact", f"{by.name}：{title.zh}{shown}", f"{by.name}: {title.en}{shown.replace('：', ': ')}", by=by.id,
+        occurred_at=occurred_at, refs={"fact": id},
+    )  # fmt: skip
+    fact = course.happen(session, incident, key, occurred_at=occurred_at, by=by.id, value=value, unit=unit, note=note, id=id)
+    if key == "service.restored" and incident.status == "activated":
+        incidents.move(incident, "restored", allowed=("activated",))
+        incident.restored_at = occurred_at
+    return fact
+
+
+def _title_of(plan: rules.Plan | None, key: str) -> rules.Words | None:
+    if plan is not None:
+        named = [*plan.facts, *plan.measures, *(one for scale in plan.scales for level in scale.levels for one in level.alternatives)]
+        for rule in named:
+            if rule.key == key:
+                return getattr(rule, "title", None) or getattr(rule, "words", None)
+        for condition in plan.end.conditions if plan.end else ():
+            if condition.key == key:
+                return condition.words
+    return FACTS.get(key)
+
+
+def _check_measure(measure: Any, value: Any, unit: str | None) -> None:
+    """Raise Refused when a value does not fit its measure's kind, unit or options."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        "number": number, "flag": isinstance(value, bool), "choice": value in {one.key for one in measure.options}, "elapsed": False,
+    }[measure.kind]  # fmt: skip
+    if not fits:
+        raise Refused("value_unfit", "数值与测量项不符。", "The value does not fit this measure.", path="value")
+    if number and unit is not None and measure.unit and unit != measure.unit:
+        raise Refused("unit_unfit", f"单位应为 {measure.unit}。", f"The unit must be {measure.unit}.", path="unit")
+
+
+def file_report(session: Session, id: str, incident: Incident, by: Standing, *, fulfils: str | None = None, **what: Any) -> field_reports.Report:
+    """File a field report; one that `fulfils` a report of the plan must fill its fields and ends its clock."""
+    plan = plans.rules_of(session, incident.revision)
+    if fulfils is not None:
+        rule = next((one for one in plan.reports if one.key == fulfils), None) if plan else None
+        if rule is None:
+            raise Refused("report_unknown", "预案中没有这种报告。", "The plan asks for no such report.", path="fulfils")
+        given = what.get("fields") or {}
+        missing = [one for one in rule.fields if one.required and not str(given.get(one.key, "")).strip()]
+        if missing:
+            zh, en = "、".join(one.title.zh for one in missing), ", ".join(one.title.en for one in missing)
+            raise Refused("fields_missing", f"缺少：{zh}", f"Missing: {en}", path="fields")
+    report = field_reports.file(session, id, incident, by, **what)
+    if fulfils is not None:
+        course.happen(session, incident, f"report.{fulfils}.sent", occurred_at=report.occurred_at, by=by.id)
+    return report
+
+
+def tally(session: Session, id: str, incident: Incident, by: Standing, **what: Any) -> tallies.Tally:
+    """Record a count; where the plan measures the crowd as a share of capacity the level is worked out anew."""
+    made = tallies.count(session, id, incident, by, **what)
+    plan = plans.rules_of(session, incident.revision)
+    where = session.get(tallies.places.Place, made.place)
+    measured = {one.key for one in plan.measures} if plan else set()
+    if where is not None and where.capacity and "crowd.capacity_percent" in measured:
+        share = round(100 * tallies.present(session, incident.id, made.place) / where.capacity, 1)
+        course.happen(session, incident, "crowd.capacity_percent", occurred_at=made.occurred_at, by=by.id, value=share, unit="%")
+    return made
