@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.domain import alerts, course, feed, incidents, limits, orders, outbox, people, plans, rights, rules, timeline
+from server.domain import alerts, course, devices, feed, incidents, limits, orders, outbox, people, plans, rights, rules, timeline
 from server.domain.alerts import Alert, Answer, Board, Recipient
 from server.domain.errors import NotFound, Refused
 from server.domain.people import Standing
@@ -157,3 +157,18 @@ def command(
         refs={"order": id, "alert": alert.id, "team": team},
     )  # fmt: skip
     return order
+
+
+def push_arrived(session: Session, delivery: outbox.Delivery, kind: str, occurred_at: datetime) -> None:
+    """Record the receipt of a push: the subscription is proven, the device heard of, the alert delivered."""
+    subscription = session.get(devices.Subscription, delivery.subscription) if delivery.subscription else None
+    if subscription is not None:
+        subscription.proven_at = now()
+        device = session.get(devices.Device, subscription.device)
+        if device is not None:
+            device.last_receipt_at = now()
+    person = session.get(people.Person, delivery.person)
+    if person is not None:
+        person.reachable = "reachable"
+    if delivery.recipient is not None:
+        receive(session, delivery.subject, delivery.person, kind, "push", occurred_at)

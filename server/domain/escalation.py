@@ -1,10 +1,11 @@
 """Escalation: what follows when a limit passes or people stay silent, in the transaction that marks it."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from server.clock import iso
+from server.clock import iso, now
 from server.db import new_id
 from server.domain import alerts, continuity, course, incidents, limits, people, plans, proposals, rules, timeline
 from server.domain.checklists import clause, words
@@ -125,20 +126,16 @@ def _follow(
         )
 
 
-def begin_tier(session: Session, incident: Incident, plan: rules.Plan, key: str) -> None:
-    """Send the posts of a tier to paper: the switch, its orders, and everybody told."""
+def begin_tier(
+    session: Session, incident: Incident, plan: rules.Plan, key: str, *, by: people.Standing | None = None, id: str | None = None,
+    at: datetime | None = None, note: str | None = None,
+) -> None:  # fmt: skip
+    """Send the posts of a tier to paper: the switch, its orders, and everybody told; does nothing when they are there."""
     tier = next((one for one in plan.manual.tiers if one.key == key), None) if plan.manual else None
     if tier is None or any(mode.tier == key for mode in continuity.on_paper(session, incident.id)):
         return
     continuity.switch(
-        session,
-        new_id(),
-        incident,
-        tier=key,
-        title=words(tier.title),
-        to="manual",
-        by=None,
-        occurred_at=incident.received_at,
+        session, id or new_id(), incident, tier=key, title=words(tier.title), to="manual", by=by, occurred_at=at or now(), note=note
     )
     for order in tier.orders:
         course.give_order(session, incident, plan, plan.order(order))

@@ -1,0 +1,100 @@
+"""The application: the one module that knows all others."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from server import config as settings
+from server.api import (
+    alerts, batch, changes, checklists, continuity, devices, documents, field_reports, health, http, incidents, live, notices,
+    people, plans, reviews, session, shell, supplies, uploads,
+)  # fmt: skip
+from server.config import Config
+from server.db import Database, Model
+from server.delivery.vapid import load_or_make_key, public_key_text
+from server.delivery.worker import VAPID_FILE, push_hosts
+from server.domain import feed, timeline
+from server.migrating import MIGRATIONS
+
+NOUNS = (
+    session.blp, incidents.blp, alerts.blp, alerts.tokens_blp, checklists.blp, field_reports.blp, supplies.blp, notices.blp,
+    continuity.blp, reviews.blp, people.blp, devices.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
+)  # fmt: skip
+
+
+class OneDatabase(SQLAlchemy):  # type: ignore[misc]
+    """flask-sqlalchemy on the engine of our unit of work, so that extensions meet the same database and tables."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        return app.extensions["tocsin_database"].engine  # type: ignore[no-any-return]
+
+
+flask_db = OneDatabase(metadata=Model.metadata)
+migrate = Migrate(directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
+
+
+def open_database(config: Config) -> Database:
+    """Open the organisation's database so that every unit of work seals its timeline and raises its feed."""
+    if config.url.startswith("sqlite:///"):
+        Path(config.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(config.url)
+    timeline.attach(database)
+    feed.attach(database)
+    return database
+
+
+def create_app(config: Config | None = None, database: Database | None = None) -> Flask:
+    """The WSGI application. The database must be migrated. Raises UnsafeSettings or UnsafeDatabase."""
+    config = config or settings.load()
+    database = database or open_database(config)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.0.3", SECRET_KEY=config.secret(),
+        MAX_CONTENT_LENGTH=uploads.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
+        RATELIMIT_HEADERS_ENABLED=True, RATELIMIT_STORAGE_URI="memory://", TOCSIN=config,
+    )  # fmt: skip
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions.update(
+        tocsin_config=config, tocsin_database=database, tocsin_epoch=database.write(feed.epoch),
+        tocsin_vapid_public_key=public_key_text(load_or_make_key(config.data_folder / VAPID_FILE)),
+        tocsin_push_hosts=push_hosts(config),
+    )  # fmt: skip
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=config.trusted_proxies)  # type: ignore[method-assign]
+    flask_db.init_app(app)
+    migrate.init_app(app, flask_db)
+    http.install(app)
+    session.install(app, config)
+    live.install(app, database)
+    http.api.init_app(app)
+    for blueprint in NOUNS:
+        http.api.register_blueprint(blueprint)
+    app.register_blueprint(documents.documents)
+    if config.metrics:
+        app.add_url_rule("/metrics", "health.metrics", metrics)
+    app.register_blueprint(shell.shell)
+    app.after_request(shell.harden)
+    limiter = Limiter(get_remote_address, app=app, default_limits=["3000 per minute"])
+    limiter.request_filter(lambda: False)
+    return app
+
+
+def metrics() -> Any:
+    """Figures for a monitoring system; only those who may see the deep health may read them."""
+    return generate_latest(), 200, {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+def routes(app: Flask) -> Iterable[tuple[str, str, str]]:
+    """Every route as (methods, rule, endpoint), for the tests that compare them with the rights."""
+    for rule in app.url_map.iter_rules():
+        yield ",".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})), rule.rule, rule.endpoint
