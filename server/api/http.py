@@ -296,9 +296,9 @@ def install(app: Flask) -> None:
         g.request_id = uuid.uuid4().hex[:16]
         if request.view_args:
             for name, value in request.view_args.items():
-                if name not in {"key", "name", "version"} and (found := clean_id(value)) is None:
+                if name not in {"key", "name", "version", "filename"} and (found := clean_id(value)) is None:
                     raise errors.NotFound()
-                elif name not in {"key", "name", "version"}:
+                elif name not in {"key", "name", "version", "filename"}:
                     request.view_args[name] = found
 
     @app.after_request

@@ -1,12 +1,14 @@
 """The change feed: what each space holds and its version, raised as the last statement of every transaction."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
 from sqlalchemy import BigInteger, Index, String, Text, event, func, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.clock import now
 from server.db import Database, Id, Model, new_id
 
 
@@ -17,6 +19,7 @@ class Space(Model):
     id: Mapped[str] = mapped_column(String(160), primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     min_version: Mapped[int] = mapped_column(BigInteger, default=0)
+    changed_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Change(Model):
@@ -125,11 +128,11 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, s
 
 def _raise(session: Session, space: str, by: int) -> int:
     """Raise one space's version under its row lock and return it."""
-    statement = update(Space).where(Space.id == space).values(version=Space.version + by).returning(Space.version)
+    statement = update(Space).where(Space.id == space).values(version=Space.version + by, changed_at=now()).returning(Space.version)
     version = session.execute(statement.execution_options(synchronize_session=False)).scalar()
     if version is None:
         # Two transactions that open the same new space collide on its key; the later one runs again.
-        session.execute(Space.__table__.insert(), [{"id": space, "version": by, "min_version": 0}])  # type: ignore[attr-defined]
+        session.execute(Space.__table__.insert(), [{"id": space, "version": by, "min_version": 0, "changed_at": now()}])  # type: ignore[attr-defined]
         return by
     return version
 
@@ -163,3 +166,9 @@ def page(session: Session, space: str, after: int, upto: int, limit: int) -> lis
         .limit(limit)
     )
     return [(row.type, row.entity, row.version, row.document) for row in session.execute(query)]
+
+
+def changed_since(session: Session, at: datetime) -> dict[str, int]:
+    """The spaces changed at or after a moment with their versions."""
+    query = select(Space.id, Space.version).where(Space.changed_at >= at)
+    return {row.id: row.version for row in session.execute(query)}

@@ -1,0 +1,140 @@
+"""Batches: up to 50 queued facts in order, each in a savepoint, one commit, one result each."""
+
+from typing import Any
+
+from flask import Response, current_app, g, jsonify
+from marshmallow import ValidationError, fields, validate
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+
+from server.api import http
+from server.api.fields import Body, Choice, Int, Moment, Text, Uuid, clean_id
+from server.clock import iso, now
+from server.domain import errors, facts
+
+blp = http.blueprint("batch")
+MOST_ITEMS = 50
+
+
+class ItemBody(Body):
+    """One queued PUT: the fact's id, its place in the phone's queue, where it goes and what it says."""
+
+    id = Uuid(required=True)
+    seq = Int(0, required=True)
+    method = Choice("PUT", load_default="PUT")
+    path = Text(400, least=1, required=True)
+    body = fields.Dict(required=True)
+    occurred_at = Moment()
+
+
+class BatchBody(Body):
+    """What a phone has waiting, oldest first."""
+
+    device = Uuid(required=True)
+    person = Uuid()
+    epoch = Text(60)
+    items = fields.List(fields.Raw(), required=True, validate=validate.Length(max=10_000))
+
+
+class _Undone(Exception):
+    """Carries a refusal out of a savepoint so that its effect is undone."""
+
+    def __init__(self, refusal: errors.Refused) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
+@blp.route("/batch", methods=["POST"])
+@blp.response(200, description="One result for each item, in order.")
+@blp.doc(
+    summary="Send queued facts",
+    requestBody={"required": True, "content": {"application/json": {"schema": BatchBody}}},
+)
+def send_batch() -> Response:
+    """Send queued facts; a bad one never holds up the others."""
+    data = BatchBody().load(http.body(http.MOST_BATCH))
+    if len(data["items"]) > MOST_ITEMS:
+        raise http.BadJson("too_many_items", 413)
+    if data.get("epoch") and data["epoch"] != current_app.extensions["tocsin_epoch"]:
+        raise errors.Conflict("epoch_changed", "服务器数据已恢复，正在重新核对。", "The server was restored; checking again.")
+    if data.get("person") and data["person"] != g.standing.id:
+        raise errors.Conflict("wrong_person", "队列属于另一位使用者。", "This queue belongs to somebody else.")
+    if data["device"] != g.device:
+        raise errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
+    routes: Map = current_app.url_map
+    prepared = [_prepare(routes, raw) for raw in data["items"]]
+    results = http.write(lambda session: [_apply(session, one) for one in prepared])
+    return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
+
+
+def _prepare(routes: Map, raw: Any) -> dict[str, Any]:
+    """Check one item's shape and find what it is for; what is wrong becomes its result."""
+    given = str(raw.get("id"))[:64] if isinstance(raw, dict) else None
+    try:
+        item = ItemBody().load(raw if isinstance(raw, dict) else {})
+        endpoint, ids = routes.bind("localhost").match(item["path"].split("?")[0], method="PUT")
+    except ValidationError as error:
+        return {"result": _result(given, "refused", 422, "invalid", errors=http.field_errors(error))}
+    except HTTPException:
+        return {"result": _result(given, "refused", 404, "unknown_path")}
+    view = http.FACTS.get(endpoint)
+    clean = {name: clean_id(value) for name, value in ids.items()}
+    if view is None or None in clean.values():
+        return {"result": _result(item["id"], "refused", 404, "unknown_path")}
+    if clean["id"] != item["id"]:
+        return {"result": _result(item["id"], "refused", 422, "id_mismatch")}
+    try:
+        data = view.schema.load(item["body"])
+    except ValidationError as error:
+        return {"item": item, "result": _result(item["id"], "refused", 422, "invalid", errors=http.field_errors(error))}
+    return {"item": item, "endpoint": endpoint, "ids": clean, "data": data}
+
+
+def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
+    """Let one item take effect in a savepoint, or keep it as refused with the reason."""
+    item = one.get("item")
+    if item is None:
+        return one["result"]  # type: ignore[no-any-return]
+    sender = http.Sender(g.standing, g.device, item["seq"])
+    if "result" in one:
+        refusal = errors.Refused("invalid", "填写内容有误。", "Some fields are not right.")
+        _keep(session, item, sender, refusal)
+        return one["result"]  # type: ignore[no-any-return]
+    waiting = {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
+    try:
+        with session.begin_nested():
+            try:
+                outcome, body = http.apply_fact(session, one["endpoint"], one["ids"], item["path"], item["body"], dict(one["data"]), sender)
+            except errors.Refused as refusal:
+                raise _Undone(refusal) from None
+    except _Undone as undone:
+        for name in ("touched", "entries"):
+            session.info.pop(name, None)
+        session.info.update(waiting)
+        return _refused(session, item, sender, undone.refusal)
+    return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
+
+
+def _refused(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> dict[str, Any]:
+    status = next(code for kind, code in http.STATUS if isinstance(refusal, kind))
+    if isinstance(refusal, errors.Busy):
+        return _result(item["id"], "retry_later", status, refusal.code)
+    _keep(session, item, sender, refusal)
+    message = refusal.en if http.language() == "en" else refusal.zh
+    found = [{"path": refusal.path, "code": refusal.code, "message": message}] if refusal.path else []
+    outcome = "conflict" if isinstance(refusal, errors.Conflict) else "refused"
+    body = {"state": refusal.state} if isinstance(refusal, errors.Conflict) and refusal.state is not None else None
+    return _result(item["id"], outcome, status, refusal.code, message=message, errors=found, body=body)
+
+
+def _keep(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> None:
+    envelope = facts.Envelope(
+        item["id"], item["path"], item["body"], sender.standing.id, sender.device, sender.sequence, item.get("occurred_at")
+    )
+    facts.keep_refused(session, envelope, refusal)
+
+
+def _result(id: str | None, status: str, code: int, reason: str | None = None, **more: Any) -> dict[str, Any]:
+    found = {"id": id, "status": status, "http": code, "code": reason, **more}
+    return {name: value for name, value in found.items() if value is not None and value != []}

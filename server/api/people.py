@@ -1,0 +1,225 @@
+"""People over HTTP: duty, and the online-only changes of people, teams, posts, places and stock."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, g, make_response
+from marshmallow import fields
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server.api import http
+from server.api.fields import Body, Choice, Fact, Flag, Int, Moment, Number, Text, Uuid, Words
+from server.api.session import hash_password
+from server.domain import devices, errors, feed, people, places, rights, supplies
+from server.domain.people import Standing
+
+blp = http.blueprint("people")
+
+
+class DutyBody(Fact):
+    """Somebody goes on or off duty."""
+
+    person = Uuid(required=True)
+    team = Uuid(required=True)
+    kind = Choice("on", "off", required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(allow_none=True)
+    note = Text(300)
+
+
+class PersonBody(Body):
+    """A person's record; a missing password leaves the old one."""
+
+    username = Text(80, least=1, name=True, required=True)
+    name = Text(80, least=1, name=True, required=True)
+    role = Choice(*people.ROLES, required=True)
+    phone = Text(40, name=True, allow_none=True)
+    locale = Choice("zh", "en", load_default="zh")
+    active = Flag(load_default=True)
+    password = Text(200, least=10)
+
+
+class TeamBody(Body):
+    """A team's record."""
+
+    kind = Text(40, least=1, required=True)
+    title = fields.Nested(Words, required=True)
+    rank = Int(0, 1000, load_default=0)
+    active = Flag(load_default=True)
+
+
+class MembershipBody(Body):
+    """A post; `ended` takes it away."""
+
+    person = Uuid(required=True)
+    team = Uuid(required=True)
+    role = Choice(*people.POSTS, required=True)
+    rank = Int(0, 1000, load_default=0)
+    ended = Flag(load_default=False)
+
+
+class PinBody(Body):
+    """A point of the floor plan, 0 to 1 from its upper left corner."""
+
+    x = Number(0, 1, places=4, required=True)
+    y = Number(0, 1, places=4, required=True)
+
+
+class PlaceBody(Body):
+    """A place's record; degrees WGS 84."""
+
+    parent = Uuid(allow_none=True)
+    kind = Choice(*places.KINDS, required=True)
+    title = fields.Nested(Words, required=True)
+    code = Text(40, least=1, name=True, required=True)
+    lat = Number(-90, 90, places=6, allow_none=True)
+    lon = Number(-180, 180, places=6, allow_none=True)
+    plan_pin = fields.Nested(PinBody, allow_none=True)
+    capacity = Int(0, 10_000_000, allow_none=True)
+
+
+class SupplyBody(Body):
+    """A supply's record; numbered goods list their ranges in stock."""
+
+    key = Text(80, least=1, name=True, required=True)
+    title = fields.Nested(Words, required=True)
+    unit = fields.Nested(Words, required=True)
+    place = Uuid(allow_none=True)
+    quantity = Int(0, 100_000_000, required=True)
+    minimum = Int(0, 100_000_000, load_default=0)
+    serial = Flag(load_default=False)
+    expires_at = Moment(allow_none=True)
+
+
+@http.fact(blp, "/duties/<id>", DutyBody, "Go on or off duty")
+def set_duty(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: str) -> None:
+    """Put somebody on or off duty."""
+    rights.require(by, "duty.set", team=data["team"], own=data["person"] == by.id)
+    people.set_duty(
+        session, id, data["person"], data["team"], data["kind"], data["starts_at"], data.get("ends_at"), data.get("note"), by, at
+    )
+
+
+@blp.route("/people/<person>", methods=["PUT"])
+@blp.arguments(PersonBody)
+@blp.response(204)
+def put_person(data: dict[str, Any], person: str) -> Response:
+    """Create or change a person (online only)."""
+    rights.require(g.standing, "person.change")
+    hashed = hash_password(password) if (password := data.pop("password", None)) else None
+
+    def unit(session: Session) -> None:
+        found = session.get(people.Person, person, with_for_update=True)
+        taken = session.scalar(select(people.Person.id).where(people.Person.username == data["username"]))
+        if taken is not None and taken != person:
+            raise errors.Conflict("username_taken", "该用户名已被使用。", "This user name is taken.", path="username")
+        if found is None:
+            found = people.Person(id=person)
+            session.add(found)
+        elif person == g.standing.id and (data["role"] != found.role or not data["active"]):
+            raise errors.Forbidden("own_role", "不能更改自己的角色。", "You may not change your own role.")
+        elif found.role == "admin" and (data["role"] != "admin" or not data["active"]):
+            _keep_an_admin(session, person)
+        for name, value in data.items():
+            setattr(found, name, value)
+        if hashed is not None:
+            found.password_hash = hashed
+        if not found.active or hashed is not None:
+            devices.end_sessions(session, person=person)
+        session.flush()
+        feed.touch(session, people.Contact(found))
+
+    http.write(unit)
+    return make_response("", 204)
+
+
+def _keep_an_admin(session: Session, leaving: str) -> None:
+    query = select(people.Person.id).where(people.Person.role == "admin", people.Person.active, people.Person.id != leaving)
+    if session.scalar(query.limit(1)) is None:
+        raise errors.Conflict("last_admin", "须保留至少一名管理员。", "At least one admin must remain.")
+
+
+@blp.route("/teams/<team>", methods=["PUT"])
+@blp.arguments(TeamBody)
+@blp.response(204)
+def put_team(data: dict[str, Any], team: str) -> Response:
+    """Create or change a team (online only)."""
+    rights.require(g.standing, "team.change")
+    http.write(lambda session: _put(session, people.Team, team, data))
+    return make_response("", 204)
+
+
+@blp.route("/memberships/<membership>", methods=["PUT"])
+@blp.arguments(MembershipBody)
+@blp.response(204)
+def put_membership(data: dict[str, Any], membership: str) -> Response:
+    """Give or end a post (online only)."""
+    rights.require(g.standing, "team.change")
+
+    def unit(session: Session) -> None:
+        if session.get(people.Team, data["team"]) is None:
+            raise errors.Refused("team_unknown", "没有这个组。", "There is no such team.", path="team")
+        person = session.get(people.Person, data["person"])
+        if person is None:
+            raise errors.Refused("person_unknown", "没有这位人员。", "There is no such person.", path="person")
+        same = select(people.Membership).where(
+            people.Membership.person == data["person"], people.Membership.team == data["team"], people.Membership.id != membership
+        )
+        if session.scalar(same) is not None:
+            raise errors.Conflict("post_known", "此人已在该组。", "This person is in that team already.", path="person")
+        ended = data.pop("ended")
+        _put(session, people.Membership, membership, {**data, "ended_at": http.now() if ended else None})
+        session.flush()
+        feed.touch(session, people.Contact(person))
+
+    http.write(unit)
+    return make_response("", 204)
+
+
+@blp.route("/places/<place>", methods=["PUT"])
+@blp.arguments(PlaceBody)
+@blp.response(204)
+def put_place(data: dict[str, Any], place: str) -> Response:
+    """Create or change a place (online only)."""
+    rights.require(g.standing, "place.change")
+    if data.get("parent") == place:
+        raise errors.Refused("place_in_itself", "位置不能属于自己。", "A place cannot lie in itself.", path="parent")
+
+    def unit(session: Session) -> None:
+        if data.get("parent") and session.get(places.Place, data["parent"]) is None:
+            raise errors.Refused("place_unknown", "没有这个位置。", "There is no such place.", path="parent")
+        taken = session.scalar(select(places.Place.id).where(places.Place.code == data["code"]))
+        if taken is not None and taken != place:
+            raise errors.Conflict("code_taken", "该编号已被使用。", "This code is taken.", path="code")
+        _put(session, places.Place, place, data)
+
+    http.write(unit)
+    return make_response("", 204)
+
+
+@blp.route("/supplies/<supply>", methods=["PUT"])
+@blp.arguments(SupplyBody)
+@blp.response(204)
+def put_supply(data: dict[str, Any], supply: str) -> Response:
+    """Create or change a supply (online only)."""
+    rights.require(g.standing, "supply.stock")
+
+    def unit(session: Session) -> None:
+        taken = session.scalar(select(supplies.Supply.id).where(supplies.Supply.key == data["key"]))
+        if taken is not None and taken != supply:
+            raise errors.Conflict("key_taken", "该编号已被使用。", "This key is taken.", path="key")
+        _put(session, supplies.Supply, supply, data)
+
+    http.write(unit)
+    return make_response("", 204)
+
+
+def _put(session: Session, model: Any, id: str, data: dict[str, Any]) -> None:
+    found = session.get(model, id, with_for_update=True)
+    if found is None:
+        found = model(id=id, **data)
+        session.add(found)
+        return
+    for name, value in data.items():
+        setattr(found, name, value)

@@ -1,0 +1,85 @@
+"""The built app: its page, worker, manifest and hashed assets, sent pre-compressed where there is such a form."""
+
+from functools import lru_cache
+from mimetypes import guess_type
+from pathlib import Path
+
+from flask import Blueprint, Response, request, send_file
+from werkzeug.security import safe_join
+
+from server.domain.errors import NotFound
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+shell = Blueprint("shell", __name__)
+MISSING = "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
+
+
+@shell.get("/")
+def index() -> Response:
+    """The app's page."""
+    if not (WEB / "index.html").is_file():
+        return Response(MISSING, 503, content_type="text/html; charset=utf-8")
+    return _send("index.html", fresh=True)
+
+
+@shell.get("/sw.js")
+def worker() -> Response:
+    """The service worker, never cached by the network."""
+    return _send("sw.js", fresh=True)
+
+
+@shell.get("/manifest.webmanifest")
+def manifest() -> Response:
+    """The manifest."""
+    return _send("manifest.webmanifest", fresh=True)
+
+
+@shell.get("/<path:filename>")
+def asset(filename: str) -> Response:
+    """A file of the built app."""
+    return _send(filename, fresh=not filename.startswith("assets/"))
+
+
+def _send(name: str, *, fresh: bool) -> Response:
+    found = safe_join(str(WEB), name)
+    if found is None or not Path(found).is_file() or name.endswith((".br", ".gz")):
+        raise NotFound()
+    path, encoding = Path(found), None
+    for ending, coding in ((".br", "br"), (".gz", "gzip")):
+        if coding in request.accept_encodings and Path(found + ending).is_file():
+            path, encoding = Path(found + ending), coding
+            break
+    kind = "application/manifest+json" if name.endswith(".webmanifest") else guess_type(name)[0] or "application/octet-stream"
+    response: Response = send_file(path, mimetype=kind, conditional=True, max_age=0 if fresh else 31_536_000)
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = "no-cache" if fresh else "public, max-age=31536000, immutable"
+    if name == "sw.js":
+        response.headers["Service-Worker-Allowed"] = "/"
+    return response
+
+
+@lru_cache(maxsize=1)
+def built() -> bool:
+    """Whether the app has been built."""
+    return (WEB / "index.html").is_file()
+
+
+def harden(response: Response) -> Response:
+    """Put the security headers on an answer that does not have its own."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()")
+    if request.path.startswith("/api/"):
+        headers.setdefault("Cache-Control", "no-store")
+    return response

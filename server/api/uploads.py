@@ -1,0 +1,239 @@
+"""Photos over HTTP: resumable uploads (tus 1.0) and the re-encoded pictures."""
+
+import base64
+import binascii
+import hashlib
+import os
+from pathlib import Path
+
+from flask import Response, current_app, g, make_response, request, send_file
+from sqlalchemy.orm import Session
+
+from server.api import http
+from server.api.fields import clean_id
+from server.clock import now
+from server.config import Config
+from server.domain import errors, feed, field_reports, incidents
+from server.domain.field_reports import Photo, Report, Upload
+from server.exports.pictures import PictureRefused, reencode
+
+blp = http.blueprint("uploads")
+VERSION = "1.0.0"
+MOST_CHUNK = 4 * 1024 * 1024
+
+
+def _folder() -> Path:
+    config: Config = current_app.extensions["tocsin_config"]
+    folder = config.data_folder / "photos"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _limit() -> int:
+    config: Config = current_app.extensions["tocsin_config"]
+    return config.photo_limit
+
+
+def _answer(status: int, **headers: object) -> Response:
+    response = make_response("", status)
+    response.headers["Tus-Resumable"] = VERSION
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = str(value)
+    return response
+
+
+@blp.route("/uploads", methods=["OPTIONS"])
+@blp.response(204)
+def options() -> Response:
+    """What this server can do for uploads."""
+    return _answer(204, Tus_Version=VERSION, Tus_Extension="creation,checksum", Tus_Max_Size=_limit(), Tus_Checksum_Algorithm="sha256")
+
+
+@blp.route("/uploads", methods=["POST"])
+@blp.response(201, description="Created, or known already; Location and Upload-Offset say where to go on.")
+def create() -> Response:
+    """Begin the upload of a photo that a report has promised."""
+    _require_version()
+    length = _number("Upload-Length")
+    if length > _limit():
+        raise http.BadJson("too_large", 413)
+    if length == 0:
+        raise errors.Refused("picture_empty", "照片内容为空。", "The photo is empty.", path="Upload-Length")
+    words = _metadata(request.headers.get("Upload-Metadata", ""))
+    id, sha256 = clean_id(words.get("id")), words.get("sha256", "").lower()
+    if id is None or len(sha256) != 64:
+        raise errors.Refused("metadata_missing", "缺少照片编号或校验值。", "The photo's id or checksum is missing.", path="Upload-Metadata")
+
+    def unit(session: Session) -> int:
+        photo = session.get(Photo, id)
+        if photo is None or photo.person != g.standing.id:
+            raise errors.NotFound("photo_unknown", "没有这张照片。", "There is no such photo.")
+        if (photo.sha256, photo.size) != (sha256, length):
+            raise errors.Conflict("photo_differs", "照片内容与报告中登记的不符。", "The photo is not the one the report names.")
+        known = session.get(Upload, id)
+        if known is None:
+            session.add(Upload(id=id, person=g.standing.id, length=length, sha256=sha256, offset=0, state="open", created_at=now()))
+            return 0
+        return known.offset
+
+    offset = http.write(unit)
+    return _answer(201, Location=f"/api/v1/uploads/{id}", Upload_Offset=offset)
+
+
+@blp.route("/uploads/<upload>", methods=["HEAD"])
+@blp.response(200, description="How much has arrived.")
+def head(upload: str) -> Response:
+    """How much of a photo has arrived."""
+    found = http.read(lambda session: _mine(session, upload))
+    return _answer(200, Upload_Offset=found.offset, Upload_Length=found.length)
+
+
+@blp.route("/uploads/<upload>", methods=["PATCH"])
+@blp.response(204, description="Taken; Upload-Offset says how much there is now.")
+def append(upload: str) -> Response:
+    """Add a piece at the offset the server is at."""
+    _require_version()
+    if request.mimetype != "application/offset+octet-stream":
+        raise http.BadJson("media_type", 415)
+    found = http.read(lambda session: _mine(session, upload))
+    offset = _number("Upload-Offset")
+    if found.state != "open":
+        return _answer(204, Upload_Offset=found.offset) if offset == found.offset else _wrong_offset(found.offset)
+    if offset != found.offset:
+        return _wrong_offset(found.offset)
+    piece = request.stream.read(MOST_CHUNK + 1)
+    if len(piece) > MOST_CHUNK or offset + len(piece) > found.length:
+        raise http.BadJson("too_large", 413)
+    checksum = request.headers.get("Upload-Checksum", "")
+    if checksum and checksum != "sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode():
+        return http.problem(460, "checksum_mismatch", "数据校验不符，请重传。", "The checksum does not match; send it again.")
+    path = _folder() / f"{upload}.part"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "r+b") as file:
+        file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted
+        file.seek(offset)
+        file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    after = offset + len(piece)
+
+    def unit(session: Session) -> bool:
+        row = session.get(Upload, upload, with_for_update=True, populate_existing=True)
+        if row is None or row.offset != offset:
+            return False
+        row.offset = after
+        return True
+
+    if not http.write(unit):
+        return _wrong_offset(http.read(lambda session: _mine(session, upload).offset))
+    if after == found.length:
+        _finish(upload, path, found.sha256)
+    return _answer(204, Upload_Offset=after)
+
+
+def _finish(upload: str, path: Path, sha256: str) -> None:
+    """Check a complete photo, re-encode it, and let its report show it; a bad one is refused for good."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    folder = _folder()
+    picture, reason = None, None
+    if digest != sha256:
+        reason = "hash_mismatch"
+    else:
+        try:
+            picture = reencode(path, folder / f"{upload}.jpg", folder / f"{upload}.thumbnail.jpg")
+        except PictureRefused as refusal:
+            reason = refusal.code
+
+    def unit(session: Session) -> None:
+        photo = session.get(Photo, upload, with_for_update=True)
+        row = session.get(Upload, upload, with_for_update=True)
+        assert photo is not None and row is not None
+        if reason == "hash_mismatch":
+            row.offset = 0  # what arrived is not what was promised: the phone sends it again
+        else:
+            row.state = "done"
+            photo.state = "delivered" if picture else "refused"
+            photo.reason, photo.stored = reason, upload if picture else None
+            photo.width, photo.height = (picture.width, picture.height) if picture else (None, None)
+        report = session.get(Report, photo.report)
+        assert report is not None
+        feed.touch(session, report)
+
+    http.write(unit)
+    path.unlink(missing_ok=True)
+    if reason == "hash_mismatch":
+        raise errors.Conflict("hash_mismatch", "照片内容校验不符，请重传。", "The photo does not match its checksum; send it again.", state={"offset": 0})
+    if reason is not None:
+        raise errors.Refused(reason, "文件不是可用的照片。", "The file is not a photo we can keep.")
+
+
+@blp.route("/photos/<photo>", methods=["GET"])
+@blp.response(200, content_type="image/jpeg", description="The re-encoded picture.")
+def show(photo: str) -> Response:
+    """A photo."""
+    return _picture(photo, "jpg")
+
+
+@blp.route("/photos/<photo>/thumbnail", methods=["GET"])
+@blp.response(200, content_type="image/jpeg", description="A small form of it.")
+def show_thumbnail(photo: str) -> Response:
+    """A photo's small form."""
+    return _picture(photo, "thumbnail.jpg")
+
+
+def _picture(photo: str, ending: str) -> Response:
+    def query(session: Session) -> Photo:
+        found = field_reports.photo(session, photo)
+        incidents.find(session, found.incident, g.standing, "report.see_photo")
+        report = session.get(Report, found.report)
+        if found.state != "delivered" or report is None or report.struck_at is not None:
+            raise errors.NotFound("photo_missing", "照片尚未送达。", "The photo has not arrived.")
+        return found
+
+    found = http.read(query)
+    path = (_folder() / f"{found.id}.{ending}").resolve()
+    if not path.is_file():
+        raise errors.NotFound("photo_missing", "照片文件缺失。", "The photo's file is missing.")
+    response: Response = send_file(path, mimetype="image/jpeg", conditional=True, etag=found.sha256)
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+def _mine(session: Session, upload: str) -> Upload:
+    found = session.get(Upload, upload)
+    if found is None or found.person != g.standing.id:
+        raise errors.NotFound("upload_unknown", "没有这个上传任务。", "There is no such upload.")
+    return found
+
+
+def _wrong_offset(offset: int) -> Response:
+    return http.problem(
+        409, "offset_wrong", "续传位置不符。", "The offset is not where the server is.",
+        headers={"Upload-Offset": str(offset), "Tus-Resumable": VERSION}, state={"offset": offset},
+    )  # fmt: skip
+
+
+def _require_version() -> None:
+    if request.headers.get("Tus-Resumable") != VERSION:
+        raise errors.Refused("tus_version", "上传协议版本不符。", "The upload protocol version is not 1.0.0.", path="Tus-Resumable")
+
+
+def _number(name: str) -> int:
+    raw = request.headers.get(name, "")
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 15:
+        raise errors.Refused("header_invalid", "上传参数有误。", f"{name} is not a whole number.", path=name)
+    return int(raw)
+
+
+def _metadata(raw: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in raw.split(",")[:20]:
+        name, _, value = part.strip().partition(" ")
+        try:
+            found[name] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise errors.Refused("metadata_invalid", "上传说明有误。", "The upload's metadata is not valid.", path="Upload-Metadata") from None
+    return found
