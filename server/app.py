@@ -15,8 +15,26 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from server import config as settings
 from server.api import (
-    alerts, batch, changes, checklists, continuity, devices, documents, field_reports, health, http, incidents, live, notices,
-    people, plans, reviews, session, shell, supplies, uploads,
+    alerts,
+    batch,
+    changes,
+    checklists,
+    continuity,
+    devices,
+    documents,
+    field_reports,
+    health,
+    http,
+    incidents,
+    live,
+    notices,
+    people,
+    plans,
+    reviews,
+    session,
+    shell,
+    supplies,
+    uploads,
 )  # fmt: skip
 from server.config import Config
 from server.db import Database, Model
@@ -70,7 +88,9 @@ def create_app(config: Config | None = None, database: Database | None = None) -
         tocsin_push_hosts=push_hosts(config),
     )  # fmt: skip
     if config.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=config.trusted_proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=config.trusted_proxies
+        )  # type: ignore[method-assign]
     flask_db.init_app(app)
     migrate.init_app(app, flask_db)
     http.install(app)

@@ -197,6 +197,12 @@ class Database:
             raise ticket.error
         return ticket.result  # type: ignore[no-any-return]
 
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """A connection with a write transaction that no other unit of ours runs beside; committed at the end."""
+        with self._fair_lock(), self._writing.connect() as connection, connection.begin():
+            yield connection
+
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()

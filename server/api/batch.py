@@ -57,7 +57,9 @@ def send_batch() -> Response:
     if len(data["items"]) > MOST_ITEMS:
         raise http.BadJson("too_many_items", 413)
     if data.get("epoch") and data["epoch"] != current_app.extensions["tocsin_epoch"]:
-        raise errors.Conflict("epoch_changed", "服务器数据已恢复，正在重新核对。", "The server was restored; checking again.")
+        raise errors.Conflict(
+            "epoch_changed", "服务器数据已恢复，正在重新核对。", "The server was restored; checking again."
+        )
     if data.get("person") and data["person"] != g.standing.id:
         raise errors.Conflict("wrong_person", "队列属于另一位使用者。", "This queue belongs to somebody else.")
     if data["device"] != g.device:
@@ -105,7 +107,9 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     try:
         with session.begin_nested():
             try:
-                outcome, body = http.apply_fact(session, one["endpoint"], one["ids"], item["path"], item["body"], dict(one["data"]), sender)
+                outcome, body = http.apply_fact(
+                    session, one["endpoint"], one["ids"], item["path"], item["body"], dict(one["data"]), sender
+                )
             except errors.Refused as refusal:
                 raise _Undone(refusal) from None
     except _Undone as undone:
@@ -130,7 +134,13 @@ def _refused(session: Session, item: dict[str, Any], sender: http.Sender, refusa
 
 def _keep(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> None:
     envelope = facts.Envelope(
-        item["id"], item["path"], item["body"], sender.standing.id, sender.device, sender.sequence, item.get("occurred_at")
+        item["id"],
+        item["path"],
+        item["body"],
+        sender.standing.id,
+        sender.device,
+        sender.sequence,
+        item.get("occurred_at"),
     )
     facts.keep_refused(session, envelope, refusal)
 

@@ -49,7 +49,9 @@ def switch(session: Session, by: Standing, data: dict[str, Any], at: datetime, i
         escalation.begin_tier(session, found, plan, tier.key, by=by, id=id, at=at, note=data.get("note"))
     else:
         title = {"zh": tier.title.zh, "en": tier.title.en}
-        continuity.switch(session, id, found, tier=tier.key, title=title, to="normal", by=by, occurred_at=at, note=data.get("note"))
+        continuity.switch(
+            session, id, found, tier=tier.key, title=title, to="normal", by=by, occurred_at=at, note=data.get("note")
+        )
 
 
 @http.fact(blp, "/incidents/<incident>/back-entries/<id>", BackEntryBody, "Note paper work for back-entry")
@@ -57,12 +59,22 @@ def open_back_entry(session: Session, by: Standing, data: dict[str, Any], at: da
     """Open a line of the back-entry ledger."""
     found = incidents.find(session, incident, by, "back_entry.open")
     continuity.open_entry(
-        session, id, found, by, tier=data["tier"], title=data["title"], quantity=data["quantity"], due_at=data.get("due"), occurred_at=at
+        session,
+        id,
+        found,
+        by,
+        tier=data["tier"],
+        title=data["title"],
+        quantity=data["quantity"],
+        due_at=data.get("due"),
+        occurred_at=at,
     )
 
 
 @http.fact(blp, "/back-entries/<back_entry>/completions/<id>", CompletionBody, "Enter paper work")
-def complete_back_entry(session: Session, by: Standing, data: dict[str, Any], at: datetime, back_entry: str, id: str) -> dict[str, Any]:
+def complete_back_entry(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, back_entry: str, id: str
+) -> dict[str, Any]:
     """Enter some of a ledger line, down to zero."""
     line = session.get(continuity.BackEntry, back_entry)
     if line is None:

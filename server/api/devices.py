@@ -45,16 +45,28 @@ def subscribe(data: dict[str, Any], device: str) -> Response:
         now=now(), own_public_key=own, expiration_time=data.get("expiration_time"),
     )  # fmt: skip
     if data["vapid_public_key"] != own:
-        raise errors.Conflict("vapid_key_changed", "推送密钥已更换，正在重新订阅。", "The push key has changed; subscribe again.", state={"vapid_public_key": own})
+        raise errors.Conflict(
+            "vapid_key_changed",
+            "推送密钥已更换，正在重新订阅。",
+            "The push key has changed; subscribe again.",
+            state={"vapid_public_key": own},
+        )
     if device != g.device:
         raise errors.NotFound("device_unknown", "没有这台设备。", "There is no such device.")
 
     def unit(session: Session) -> str:
         mine = devices.own_device(session, g.standing.id, device)
         known = session.scalar(select(devices.Subscription).where(devices.Subscription.device == device))
-        if known is not None and known.endpoint == checked.endpoint.url and known.state == "live" and (known.p256dh, known.auth) == (checked.p256dh, checked.auth):
+        if (
+            known is not None
+            and known.endpoint == checked.endpoint.url
+            and known.state == "live"
+            and (known.p256dh, known.auth) == (checked.p256dh, checked.auth)
+        ):
             return known.id
-        return devices.subscribe(session, mine, checked.endpoint.url, checked.endpoint.origin, checked.p256dh, checked.auth, own).id
+        return devices.subscribe(
+            session, mine, checked.endpoint.url, checked.endpoint.origin, checked.p256dh, checked.auth, own
+        ).id
 
     return jsonify({"id": http.write(unit)})
 
@@ -76,7 +88,10 @@ def list_mine() -> Response:
         found = session.scalars(
             select(devices.Device).where(devices.Device.person == g.standing.id, devices.Device.revoked_at.is_(None))
         )
-        return [{**(one.document(session, "") or {}), "current": one.id == g.device, "created_at": iso(one.created_at)} for one in found]
+        return [
+            {**(one.document(session, "") or {}), "current": one.id == g.device, "created_at": iso(one.created_at)}
+            for one in found
+        ]
 
     return jsonify({"devices": sorted(http.read(query), key=lambda one: one["last_seen_at"], reverse=True)})
 
@@ -106,16 +121,24 @@ def test_push(device: str) -> tuple[Response, int]:
     def unit(session: Session) -> str:
         found = devices.own_device(session, g.standing.id, device)
         subscription = session.scalar(
-            select(devices.Subscription).where(devices.Subscription.device == found.id, devices.Subscription.state == "live")
+            select(devices.Subscription).where(
+                devices.Subscription.device == found.id, devices.Subscription.state == "live"
+            )
         )
         if subscription is None:
             raise errors.Conflict("not_subscribed", "此设备尚未开启推送。", "This device takes no pushes yet.")
         since = now() - timedelta(hours=1)
         count = session.scalar(
-            select(func.count()).where(outbox.Delivery.person == g.standing.id, outbox.Delivery.kind == "test", outbox.Delivery.created_at > since)
+            select(func.count()).where(
+                outbox.Delivery.person == g.standing.id,
+                outbox.Delivery.kind == "test",
+                outbox.Delivery.created_at > since,
+            )
         )
         if (count or 0) >= TESTS_PER_HOUR:
-            raise errors.Throttled("throttled", "测试次数过多，请稍后再试。", "Too many tests, please wait.", retry_after=600)
+            raise errors.Throttled(
+                "throttled", "测试次数过多，请稍后再试。", "Too many tests, please wait.", retry_after=600
+            )
         delivery = outbox.Delivery(
             id=new_id(), channel="push", person=g.standing.id, subject=found.id, subscription=subscription.id, kind="test",
             content={"title": {"zh": "测试推送", "en": "Test push"}, "body": {"zh": "推送正常。", "en": "Pushes arrive."}},

@@ -29,8 +29,14 @@ def openapi() -> Response:
 def page() -> Response:
     """The API as a page to read."""
     spec = describe_rows()
-    parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>Tocsin API</title>", STYLE, "<main><h1>Tocsin API</h1>"]
-    parts.append("<p>The machine-readable form is <a href=/openapi.json>openapi.json</a>. Refusals are <code>application/problem+json</code>.</p>")
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Tocsin API</title>",
+        STYLE,
+        "<main><h1>Tocsin API</h1>",
+    ]
+    parts.append(
+        "<p>The machine-readable form is <a href=/openapi.json>openapi.json</a>. Refusals are <code>application/problem+json</code>.</p>"
+    )
     for path, verbs in sorted(spec["paths"].items()):
         for verb, operation in verbs.items():
             if verb == "parameters":
@@ -38,7 +44,9 @@ def page() -> Response:
             said = escape(operation.get("summary") or "")
             told = escape(operation.get("description") or "")
             codes = ", ".join(escape(code) for code in operation.get("responses", {}))
-            parts.append(f"<section><h2><b>{verb.upper()}</b> {escape(path)}</h2><p>{said} {told}</p><p class=codes>{codes}</p></section>")
+            parts.append(
+                f"<section><h2><b>{verb.upper()}</b> {escape(path)}</h2><p>{said} {told}</p><p class=codes>{codes}</p></section>"
+            )
     parts.append("</main></html>")
     return Response("\n".join(parts), content_type="text/html; charset=utf-8")
 

@@ -36,7 +36,11 @@ class ReportBody(Fact):
     text = Text(4000)
     counts = fields.Dict(keys=Text(40, least=1), values=Int(0, 10_000_000), validate=validate.Length(max=20))
     fields_ = fields.Dict(
-        keys=Text(80, least=1), values=Text(2000), validate=validate.Length(max=60), data_key="fields", attribute="fields"
+        keys=Text(80, least=1),
+        values=Text(2000),
+        validate=validate.Length(max=60),
+        data_key="fields",
+        attribute="fields",
     )
     fulfils = Text(80)
     photos = fields.List(fields.Nested(PhotoBody), validate=validate.Length(max=field_reports.MOST_PHOTOS))

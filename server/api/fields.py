@@ -133,7 +133,11 @@ class Scalar(fields.Field[Any]):
             return Text(2000)._deserialize(value, attr, data)
         if isinstance(value, bool):
             return value
-        return Int()._deserialize(value, attr, data) if isinstance(value, int) else Number()._deserialize(value, attr, data)
+        return (
+            Int()._deserialize(value, attr, data)
+            if isinstance(value, int)
+            else Number()._deserialize(value, attr, data)
+        )
 
 
 class Words(Body):

@@ -91,7 +91,9 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Any, schema: Any) -> Any:
         return body()
 
-    def handle_error(self, error: ValidationError, req: Any, schema: Any, *, error_status_code: Any, error_headers: Any) -> Any:
+    def handle_error(
+        self, error: ValidationError, req: Any, schema: Any, *, error_status_code: Any, error_headers: Any
+    ) -> Any:
         raise error
 
 
@@ -160,7 +162,9 @@ class Sender:
 FACTS: dict[str, FactView] = {}
 
 
-def fact(blp: Blueprint, rule: str, schema: type[Schema], summary: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def fact(
+    blp: Blueprint, rule: str, schema: type[Schema], summary: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make `verb(session, by, data, at, **ids)` answer PUTs of facts at `rule`, which ends with the fact's <id>.
 
     201 when it took effect now, 200 when it had before; the verb returns the state to tell, or None.
@@ -172,7 +176,9 @@ def fact(blp: Blueprint, rule: str, schema: type[Schema], summary: str) -> Calla
 
         def view(data: dict[str, Any], **ids: str) -> Any:
             sender = Sender(g.standing, g.device)
-            outcome, answer = write(lambda session: apply_fact(session, endpoint, dict(ids), request.path, body(), data, sender))
+            outcome, answer = write(
+                lambda session: apply_fact(session, endpoint, dict(ids), request.path, body(), data, sender)
+            )
             return answer, 201 if outcome == "applied" else 200
 
         view.__name__, view.__doc__ = verb.__name__, verb.__doc__
@@ -188,7 +194,13 @@ def fact(blp: Blueprint, rule: str, schema: type[Schema], summary: str) -> Calla
 
 
 def apply_fact(
-    session: Session, endpoint: str, ids: dict[str, str], path: str, raw: dict[str, Any], data: dict[str, Any], sender: Sender
+    session: Session,
+    endpoint: str,
+    ids: dict[str, str],
+    path: str,
+    raw: dict[str, Any],
+    data: dict[str, Any],
+    sender: Sender,
 ) -> tuple[str, dict[str, Any]]:
     """Record a fact and let it take effect; returns "applied" or "duplicate" and the answer body."""
     at = when(data.pop("occurred_at", None))
@@ -233,15 +245,30 @@ def refusal(error: errors.Refused) -> Response:
     """How a refusal by the rules is answered."""
     status = next(code for kind, code in STATUS if isinstance(error, kind))
     retry = getattr(error, "retry_after", None)
-    found = [{"path": error.path, "code": error.code, "message": error.en if language() == "en" else error.zh}] if error.path else []
+    found = (
+        [{"path": error.path, "code": error.code, "message": error.en if language() == "en" else error.zh}]
+        if error.path
+        else []
+    )
     more = {"wipe": True} if error.code == "device_revoked" else {}
     headers = {"Retry-After": str(retry)} if retry else {}
-    return problem(status, error.code, error.zh, error.en, found=found, headers=headers, state=getattr(error, "state", None), **more)
+    return problem(
+        status,
+        error.code,
+        error.zh,
+        error.en,
+        found=found,
+        headers=headers,
+        state=getattr(error, "state", None),
+        **more,
+    )
 
 
 def invalid(error: ValidationError) -> Response:
     """How a body of the wrong shape is answered: 422 with the path of every field at fault."""
-    return problem(422, "invalid", "填写内容有误，请检查标出的字段。", "Some fields are not right.", found=field_errors(error))
+    return problem(
+        422, "invalid", "填写内容有误，请检查标出的字段。", "Some fields are not right.", found=field_errors(error)
+    )
 
 
 def field_errors(error: ValidationError) -> list[dict[str, str]]:
@@ -258,7 +285,9 @@ def field_errors(error: ValidationError) -> list[dict[str, str]]:
         elif len(found) < 20:
             said = "; ".join(str(one) for one in value) if isinstance(value, list) else str(value)
             code = {"Unknown field.": "unknown", "Missing data for required field.": "required"}.get(said, "invalid")
-            found.append({"path": path.removesuffix("._schema").removesuffix("_schema"), "code": code, "message": said[:200]})
+            found.append(
+                {"path": path.removesuffix("._schema").removesuffix("_schema"), "code": code, "message": said[:200]}
+            )
 
     walk("", messages)
     return found
@@ -289,7 +318,9 @@ def install(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.exception("unexpected error on %s", request.path)
-        return problem(500, "internal", "服务器出现错误，内容已保留在本机。", "The server failed; your work is kept on the phone.")
+        return problem(
+            500, "internal", "服务器出现错误，内容已保留在本机。", "The server failed; your work is kept on the phone."
+        )
 
     @app.before_request
     def name_request() -> None:
@@ -298,7 +329,7 @@ def install(app: Flask) -> None:
             for name, value in request.view_args.items():
                 if name not in {"key", "name", "version", "filename"} and (found := clean_id(value)) is None:
                     raise errors.NotFound()
-                elif name not in {"key", "name", "version", "filename"}:
+                if name not in {"key", "name", "version", "filename"}:
                     request.view_args[name] = found
 
     @app.after_request
@@ -306,4 +337,3 @@ def install(app: Flask) -> None:
         response.headers["X-Tocsin-Time"] = iso(now()) or ""
         response.headers["X-Tocsin-Epoch"] = current_app.extensions.get("tocsin_epoch", "")
         return response
-

@@ -70,7 +70,9 @@ def raise_incident(session: Session, by: Standing, data: dict[str, Any], at: dat
 
 
 @http.fact(blp, "/incidents/<incident>/decisions/<id>", DecisionBody, "Decide")
-def decide(session: Session, by: Standing, data: dict[str, Any], at: datetime, incident: str, id: str) -> dict[str, Any]:
+def decide(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, incident: str, id: str
+) -> dict[str, Any]:
     """Record a decision and let it take effect."""
     seen = data.pop("seen_version", None)
     found = activation.find(session, incident, data["kind"], by)
@@ -84,7 +86,9 @@ def decide(session: Session, by: Standing, data: dict[str, Any], at: datetime, i
 
 
 @http.fact(blp, "/incidents/<incident>/facts/<id>", FactBody, "Record a fact or a measured value")
-def record_fact(session: Session, by: Standing, data: dict[str, Any], at: datetime, incident: str, id: str) -> dict[str, Any]:
+def record_fact(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, incident: str, id: str
+) -> dict[str, Any]:
     """Record that something happened or was measured."""
     found = incidents.find(session, incident, by, "incident.fact", lock=True)
     reporting.record_fact(session, id, found, by, occurred_at=at, **data)
@@ -96,7 +100,14 @@ def log_entry(session: Session, by: Standing, data: dict[str, Any], at: datetime
     """Write a line in the log."""
     found = incidents.find(session, incident, by, "incident.log")
     timeline.record(
-        session, found.id, "log", f"{by.name}：{data['text']}", f"{by.name}: {data['text']}", by=by.id, occurred_at=at, refs={"fact": id}
+        session,
+        found.id,
+        "log",
+        f"{by.name}：{data['text']}",
+        f"{by.name}: {data['text']}",
+        by=by.id,
+        occurred_at=at,
+        refs={"fact": id},
     )
 
 
@@ -111,7 +122,9 @@ def read_timeline(incident: str) -> Response:
     def query(session: Session) -> list[dict[str, Any]]:
         found = incidents.find(session, incident, g.standing)
         allowed = set(incidents.spaces(session, g.standing))
-        entries = session.scalars(select(Entry).where(Entry.incident == found.id, Entry.seq > int(after)).order_by(Entry.seq).limit(PAGE))
+        entries = session.scalars(
+            select(Entry).where(Entry.incident == found.id, Entry.seq > int(after)).order_by(Entry.seq).limit(PAGE)
+        )
         return [one.document(session, "") for one in entries if allowed & set(one.spaces(session))]
 
     entries = http.read(query)

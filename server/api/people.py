@@ -97,7 +97,16 @@ def set_duty(session: Session, by: Standing, data: dict[str, Any], at: datetime,
     """Put somebody on or off duty."""
     rights.require(by, "duty.set", team=data["team"], own=data["person"] == by.id)
     people.set_duty(
-        session, id, data["person"], data["team"], data["kind"], data["starts_at"], data.get("ends_at"), data.get("note"), by, at
+        session,
+        id,
+        data["person"],
+        data["team"],
+        data["kind"],
+        data["starts_at"],
+        data.get("ends_at"),
+        data.get("note"),
+        by,
+        at,
     )
 
 
@@ -135,7 +144,9 @@ def put_person(data: dict[str, Any], person: str) -> Response:
 
 
 def _keep_an_admin(session: Session, leaving: str) -> None:
-    query = select(people.Person.id).where(people.Person.role == "admin", people.Person.active, people.Person.id != leaving)
+    query = select(people.Person.id).where(
+        people.Person.role == "admin", people.Person.active, people.Person.id != leaving
+    )
     if session.scalar(query.limit(1)) is None:
         raise errors.Conflict("last_admin", "须保留至少一名管理员。", "At least one admin must remain.")
 
@@ -164,7 +175,9 @@ def put_membership(data: dict[str, Any], membership: str) -> Response:
         if person is None:
             raise errors.Refused("person_unknown", "没有这位人员。", "There is no such person.", path="person")
         same = select(people.Membership).where(
-            people.Membership.person == data["person"], people.Membership.team == data["team"], people.Membership.id != membership
+            people.Membership.person == data["person"],
+            people.Membership.team == data["team"],
+            people.Membership.id != membership,
         )
         if session.scalar(same) is not None:
             raise errors.Conflict("post_known", "此人已在该组。", "This person is in that team already.", path="person")

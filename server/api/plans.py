@@ -14,7 +14,7 @@ from server.domain import errors, plans, rights
 from server.domain.people import Standing
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
-from server.planning.loader import MOST_BYTES
+from server.planning.loader import MAX_BYTES
 
 blp = http.blueprint("plans")
 
@@ -22,7 +22,7 @@ blp = http.blueprint("plans")
 class PlanBody(Body):
     """A plan's text in the plan language."""
 
-    text = Text(MOST_BYTES, least=1, required=True)
+    text = Text(MAX_BYTES, least=1, required=True)
     file = Text(200, name=True, load_default="plan.yaml")
 
 
@@ -37,7 +37,9 @@ def list_plans() -> Response:
     drafts = rights.may(g.standing, "plan.draft")
 
     def query(session: Session) -> list[dict[str, Any]]:
-        found = [plan for plan in session.scalars(select(plans.Plan).order_by(plans.Plan.key)) if drafts or plan.approved]
+        found = [
+            plan for plan in session.scalars(select(plans.Plan).order_by(plans.Plan.key)) if drafts or plan.approved
+        ]
         return [_brief(session, plan) for plan in found]
 
     return jsonify({"plans": http.read(query)})
@@ -54,10 +56,16 @@ def read_plan(key: str) -> Response:
     def query(session: Session) -> dict[str, Any]:
         plan = plans.find(session, key)
         drafts = rights.may(g.standing, "plan.draft")
-        revisions = list(session.scalars(select(plans.Revision).where(plans.Revision.plan == plan.id).order_by(plans.Revision.version)))
+        revisions = list(
+            session.scalars(
+                select(plans.Revision).where(plans.Revision.plan == plan.id).order_by(plans.Revision.version)
+            )
+        )
         shown = [one for one in revisions if drafts or one.status != plans.DRAFT]
         picked = next((one for one in shown if str(one.version) == wanted), None) if wanted else None
-        picked = picked or (None if wanted else next((one for one in shown if one.id == plan.approved), shown[-1] if shown else None))
+        picked = picked or (
+            None if wanted else next((one for one in shown if one.id == plan.approved), shown[-1] if shown else None)
+        )
         if picked is None:
             raise errors.NotFound("plan_unknown", "没有这份预案。", "There is no such plan.")
         return {
@@ -96,13 +104,17 @@ def import_plan() -> tuple[Response, int]:
 
 
 @http.fact(blp, "/plans/<key>/revisions/<version>/approvals/<id>", ApprovalBody, "Approve a revision")
-def approve_revision(session: Session, by: Standing, data: dict[str, Any], at: datetime, key: str, version: str, id: str) -> dict[str, Any]:
+def approve_revision(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, key: str, version: str, id: str
+) -> dict[str, Any]:
     """Put a revision into use; somebody other than its author must."""
     rights.require(by, "plan.approve")
     plan = plans.find(session, key)
     if not version.isdigit():
         raise errors.NotFound()
-    revision = session.scalar(select(plans.Revision).where(plans.Revision.plan == plan.id, plans.Revision.version == int(version[:6])))
+    revision = session.scalar(
+        select(plans.Revision).where(plans.Revision.plan == plan.id, plans.Revision.version == int(version[:6]))
+    )
     if revision is None:
         raise errors.NotFound("revision_unknown", "没有这个版本。", "There is no such version.")
     return {"status": plans.approve(session, revision, by).status}

@@ -91,12 +91,20 @@ def plan_drill(session: Session, by: Standing, data: dict[str, Any], at: datetim
 
 
 @http.fact(blp, "/drills/<drill>/starts/<id>", StartBody, "Start a drill")
-def start_drill(session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str) -> dict[str, Any]:
+def start_drill(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
+) -> dict[str, Any]:
     """Start a drill: its incident is raised with the drill mark."""
     return {"incident": drills.start(session, drill, data["incident"], by, at).incident}
 
 
 @http.fact(blp, "/drills/<drill>/finishes/<id>", FinishBody, "Close a drill")
-def finish_drill(session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str) -> dict[str, Any]:
+def finish_drill(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
+) -> dict[str, Any]:
     """Close a drill with what was observed."""
-    return {"score": drills.finish(session, drill, by, observations=data["observations"], weak_points=data["weak_points"]).score}
+    return {
+        "score": drills.finish(
+            session, drill, by, observations=data["observations"], weak_points=data["weak_points"]
+        ).score
+    }

@@ -117,7 +117,9 @@ def sign_in(data: dict[str, Any]) -> Response:
     """Sign in with user name and password."""
     address = request.remote_addr or ""
     http.read(lambda session: devices.may_try(session, data["username"], address))
-    person = http.read(lambda session: session.scalar(select(Person).where(Person.username == data["username"], Person.active)))
+    person = http.read(
+        lambda session: session.scalar(select(Person).where(Person.username == data["username"], Person.active))
+    )
     if not password_fits(person, data["password"]):
         http.write(lambda session: devices.note_failure(session, data["username"], address))
         raise errors.Unauthenticated("credentials_wrong", "用户名或密码不正确。", "User name or password is wrong.")
@@ -151,7 +153,13 @@ def _open(person: str, device: dict[str, str]) -> Response:
     response = jsonify(me)
     config: Config = current_app.extensions["tocsin_config"]
     response.set_cookie(
-        COOKIE, token, max_age=config.session_days * 86400, httponly=True, samesite="Lax", secure=config.secure_cookies, path="/"
+        COOKIE,
+        token,
+        max_age=config.session_days * 86400,
+        httponly=True,
+        samesite="Lax",
+        secure=config.secure_cookies,
+        path="/",
     )
     return response
 
@@ -243,7 +251,10 @@ def describe(session: Session, standing: Standing, device: str) -> dict[str, Any
     organisation = people.organisation(session)
     person = session.get(Person, standing.id)
     assert person is not None
-    kinds = {team.id: team.kind for team in session.scalars(select(people.Team).where(people.Team.id.in_(list(standing.posts))))}
+    kinds = {
+        team.id: team.kind
+        for team in session.scalars(select(people.Team).where(people.Team.id.in_(list(standing.posts))))
+    }
     mine = session.get(devices.Device, device)
     return {
         "person": {
@@ -282,7 +293,9 @@ def install(app: Flask, config: Config) -> None:
             return None
         user = manager._load_user_from_request(request)
         if user is None:
-            raise errors.Unauthenticated("session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept.")
+            raise errors.Unauthenticated(
+                "session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept."
+            )
         g.standing, g.device, g.session = user.standing, user.device, user.session
         return None
 
@@ -297,7 +310,9 @@ def _load(session: Session, token: str, days: int) -> tuple[User, bool] | None:
         ended = session.get(devices.SignIn, devices.digest(token))
         device = session.get(devices.Device, ended.device) if ended else None
         if device is not None and device.revoked_at is not None:
-            raise errors.Forbidden("device_revoked", "此设备已被停用，本机数据将清除。", "This device was revoked; its data will be wiped.") from None
+            raise errors.Forbidden(
+                "device_revoked", "此设备已被停用，本机数据将清除。", "This device was revoked; its data will be wiped."
+            ) from None
         return None
     return User(standing, found.device, found.id), now() - found.used_at > TOUCH
 
@@ -323,4 +338,3 @@ def _same_origin(config: Config) -> None:
         raise wrong
     if request.endpoint not in OPEN and request.headers.get("X-Tocsin") != "1":
         raise wrong
-

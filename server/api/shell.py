@@ -15,7 +15,9 @@ POLICY = (
     "manifest-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 shell = Blueprint("shell", __name__)
-MISSING = "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
+MISSING = (
+    "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
+)
 
 
 @shell.get("/")
@@ -53,7 +55,11 @@ def _send(name: str, *, fresh: bool) -> Response:
         if coding in request.accept_encodings and Path(found + ending).is_file():
             path, encoding = Path(found + ending), coding
             break
-    kind = "application/manifest+json" if name.endswith(".webmanifest") else guess_type(name)[0] or "application/octet-stream"
+    kind = (
+        "application/manifest+json"
+        if name.endswith(".webmanifest")
+        else guess_type(name)[0] or "application/octet-stream"
+    )
     response: Response = send_file(path, mimetype=kind, conditional=True, max_age=0 if fresh else 31_536_000)
     if encoding:
         response.headers["Content-Encoding"] = encoding

@@ -47,7 +47,13 @@ def _answer(status: int, **headers: object) -> Response:
 @blp.response(204)
 def options() -> Response:
     """What this server can do for uploads."""
-    return _answer(204, Tus_Version=VERSION, Tus_Extension="creation,checksum", Tus_Max_Size=_limit(), Tus_Checksum_Algorithm="sha256")
+    return _answer(
+        204,
+        Tus_Version=VERSION,
+        Tus_Extension="creation,checksum",
+        Tus_Max_Size=_limit(),
+        Tus_Checksum_Algorithm="sha256",
+    )
 
 
 @blp.route("/uploads", methods=["POST"])
@@ -63,17 +69,28 @@ def create() -> Response:
     words = _metadata(request.headers.get("Upload-Metadata", ""))
     id, sha256 = clean_id(words.get("id")), words.get("sha256", "").lower()
     if id is None or len(sha256) != 64:
-        raise errors.Refused("metadata_missing", "缺少照片编号或校验值。", "The photo's id or checksum is missing.", path="Upload-Metadata")
+        raise errors.Refused(
+            "metadata_missing",
+            "缺少照片编号或校验值。",
+            "The photo's id or checksum is missing.",
+            path="Upload-Metadata",
+        )
 
     def unit(session: Session) -> int:
         photo = session.get(Photo, id)
         if photo is None or photo.person != g.standing.id:
             raise errors.NotFound("photo_unknown", "没有这张照片。", "There is no such photo.")
         if (photo.sha256, photo.size) != (sha256, length):
-            raise errors.Conflict("photo_differs", "照片内容与报告中登记的不符。", "The photo is not the one the report names.")
+            raise errors.Conflict(
+                "photo_differs", "照片内容与报告中登记的不符。", "The photo is not the one the report names."
+            )
         known = session.get(Upload, id)
         if known is None:
-            session.add(Upload(id=id, person=g.standing.id, length=length, sha256=sha256, offset=0, state="open", created_at=now()))
+            session.add(
+                Upload(
+                    id=id, person=g.standing.id, length=length, sha256=sha256, offset=0, state="open", created_at=now()
+                )
+            )
             return 0
         return known.offset
 
@@ -107,7 +124,9 @@ def append(upload: str) -> Response:
         raise http.BadJson("too_large", 413)
     checksum = request.headers.get("Upload-Checksum", "")
     if checksum and checksum != "sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode():
-        return http.problem(460, "checksum_mismatch", "数据校验不符，请重传。", "The checksum does not match; send it again.")
+        return http.problem(
+            460, "checksum_mismatch", "数据校验不符，请重传。", "The checksum does not match; send it again."
+        )
     path = _folder() / f"{upload}.part"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(handle, "r+b") as file:
@@ -163,7 +182,12 @@ def _finish(upload: str, path: Path, sha256: str) -> None:
     http.write(unit)
     path.unlink(missing_ok=True)
     if reason == "hash_mismatch":
-        raise errors.Conflict("hash_mismatch", "照片内容校验不符，请重传。", "The photo does not match its checksum; send it again.", state={"offset": 0})
+        raise errors.Conflict(
+            "hash_mismatch",
+            "照片内容校验不符，请重传。",
+            "The photo does not match its checksum; send it again.",
+            state={"offset": 0},
+        )
     if reason is not None:
         raise errors.Refused(reason, "文件不是可用的照片。", "The file is not a photo we can keep.")
 
@@ -218,7 +242,9 @@ def _wrong_offset(offset: int) -> Response:
 
 def _require_version() -> None:
     if request.headers.get("Tus-Resumable") != VERSION:
-        raise errors.Refused("tus_version", "上传协议版本不符。", "The upload protocol version is not 1.0.0.", path="Tus-Resumable")
+        raise errors.Refused(
+            "tus_version", "上传协议版本不符。", "The upload protocol version is not 1.0.0.", path="Tus-Resumable"
+        )
 
 
 def _number(name: str) -> int:
@@ -235,5 +261,7 @@ def _metadata(raw: str) -> dict[str, str]:
         try:
             found[name] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise errors.Refused("metadata_invalid", "上传说明有误。", "The upload's metadata is not valid.", path="Upload-Metadata") from None
+            raise errors.Refused(
+                "metadata_invalid", "上传说明有误。", "The upload's metadata is not valid.", path="Upload-Metadata"
+            ) from None
     return found

@@ -6,7 +6,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.domain import alerts, course, devices, feed, incidents, limits, orders, outbox, people, plans, rights, rules, timeline
+from server.domain import (
+    alerts,
+    course,
+    devices,
+    feed,
+    incidents,
+    limits,
+    orders,
+    outbox,
+    people,
+    plans,
+    rights,
+    rules,
+    timeline,
+)
 from server.domain.alerts import Alert, Answer, Board, Recipient
 from server.domain.errors import NotFound, Refused
 from server.domain.people import Standing
@@ -31,7 +45,12 @@ def answer(
     `person` is somebody on whose behalf (by radio) it is given. Their waiting deliveries are taken back at once.
     """
     asked, row = addressed(session, alert, person or by.id)
-    rights.require(by, "alert.answer" if person in (None, by.id) else "alert.answer_for", team=asked.team, own=person in (None, by.id))
+    rights.require(
+        by,
+        "alert.answer" if person in (None, by.id) else "alert.answer_for",
+        team=asked.team,
+        own=person in (None, by.id),
+    )
     if kind not in asked.answers:
         raise Refused("answer_unfit", "这条告警不接受这种回执。", "This alert does not take that answer.", path="kind")
     if kind == "cannot" and not reason:
@@ -57,7 +76,16 @@ def answer(
     return row
 
 
-def _record(session: Session, alert: Alert, row: Recipient, kind: str, by: Standing, at: datetime, eta: int | None, reason: str | None) -> None:
+def _record(
+    session: Session,
+    alert: Alert,
+    row: Recipient,
+    kind: str,
+    by: Standing,
+    at: datetime,
+    eta: int | None,
+    reason: str | None,
+) -> None:
     name = by.name
     if row.person != by.id:
         person = session.get(people.Person, row.person)

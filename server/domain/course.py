@@ -10,7 +10,19 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.db import new_id
-from server.domain import alerts, checklists, incidents, limits, notices, orders, people, plans, proposals, rules, timeline
+from server.domain import (
+    alerts,
+    checklists,
+    incidents,
+    limits,
+    notices,
+    orders,
+    people,
+    plans,
+    proposals,
+    rules,
+    timeline,
+)
 from server.domain.checklists import clause, words
 from server.domain.incidents import Happening, Incident
 
@@ -279,7 +291,9 @@ def _in_hours(session: Session, hours: str, at: datetime) -> bool:
     return {"holiday": holiday, "night": night and not holiday, "working": not holiday and not night}[hours]
 
 
-def publish_notice(session: Session, incident: Incident, notice: notices.Notice, by: people.Standing, at: datetime) -> None:
+def publish_notice(
+    session: Session, incident: Incident, notice: notices.Notice, by: people.Standing, at: datetime
+) -> None:
     """Record that a notice is out and let the plan hear of it."""
     notices.publish(session, notice, by, incident.drill)
     if notice.key:

@@ -69,7 +69,9 @@ def start(session: Session, drill_id: str, incident: str, by: Standing, occurred
     """Start a planned drill: its incident is raised under the plan, marked as a drill throughout."""
     drill = find(session, drill_id, by)
     if drill.status != "planned":
-        raise Conflict("state_conflict", "演练已开始或结束。", "The drill has started or is over.", state={"status": drill.status})
+        raise Conflict(
+            "state_conflict", "演练已开始或结束。", "The drill has started or is over.", state={"status": drill.status}
+        )
     found = session.get(plans.Plan, drill.plan)
     assert found is not None
     reporting.raise_incident(
@@ -87,7 +89,9 @@ def finish(session: Session, drill_id: str, by: Standing, *, observations: str, 
     incident = session.get(incidents.Incident, drill.incident)
     assert incident is not None
     if incident.status in incidents.OPEN:
-        raise Conflict("incident_open", "请先结束演练事件。", "End the drill's incident first.", state={"status": incident.status})
+        raise Conflict(
+            "incident_open", "请先结束演练事件。", "End the drill's incident first.", state={"status": incident.status}
+        )
     outcomes = reviews.outcomes(session, drill.incident)
     drill.score = {result: sum(one["result"] == result for one in outcomes) for result in ("met", "late", "unmet")}
     drill.status, drill.observations, drill.weak_points = "done", observations, weak_points

@@ -135,7 +135,15 @@ def begin_tier(
     if tier is None or any(mode.tier == key for mode in continuity.on_paper(session, incident.id)):
         return
     continuity.switch(
-        session, id or new_id(), incident, tier=key, title=words(tier.title), to="manual", by=by, occurred_at=at or now(), note=note
+        session,
+        id or new_id(),
+        incident,
+        tier=key,
+        title=words(tier.title),
+        to="manual",
+        by=by,
+        occurred_at=at or now(),
+        note=note,
     )
     for order in tier.orders:
         course.give_order(session, incident, plan, plan.order(order))

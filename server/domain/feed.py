@@ -128,7 +128,12 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, s
 
 def _raise(session: Session, space: str, by: int) -> int:
     """Raise one space's version under its row lock and return it."""
-    statement = update(Space).where(Space.id == space).values(version=Space.version + by, changed_at=now()).returning(Space.version)
+    statement = (
+        update(Space)
+        .where(Space.id == space)
+        .values(version=Space.version + by, changed_at=now())
+        .returning(Space.version)
+    )
     version = session.execute(statement.execution_options(synchronize_session=False)).scalar()
     if version is None:
         # Two transactions that open the same new space collide on its key; the later one runs again.

@@ -51,7 +51,9 @@ def mark(
 def _require_open(session: Session, listing: Checklist, item: Item) -> None:
     """Raise when an interlock holds the item or something that comes first is open."""
     if item.locked is not None:
-        raise Conflict("interlocked", item.locked["words"]["zh"], item.locked["words"]["en"], state={"locked_until": item.locked})
+        raise Conflict(
+            "interlocked", item.locked["words"]["zh"], item.locked["words"]["en"], state={"locked_until": item.locked}
+        )
     states = checklists.states(session, listing.id)
     missing = [other for other, state in states.values() if other.id in item.requires and not state.settled]
     if missing:
@@ -60,10 +62,24 @@ def _require_open(session: Session, listing: Checklist, item: Item) -> None:
 
 
 def _record(
-    session: Session, incident: incidents.Incident, listing: Checklist, item: Item, made: Mark, by: Standing, newly_contested: bool
+    session: Session,
+    incident: incidents.Incident,
+    listing: Checklist,
+    item: Item,
+    made: Mark,
+    by: Standing,
+    newly_contested: bool,
 ) -> None:
-    shown = {"done": ("完成", "done"), "not_done": ("未完成", "not done"), "not_applicable": ("不适用", "not applicable")}
-    zh, en = shown.get(made.value, (f"{made.value}{item.unit or ''}",) * 2) if isinstance(made.value, str) else (f"{made.value} {item.unit or ''}".strip(),) * 2
+    shown = {
+        "done": ("完成", "done"),
+        "not_done": ("未完成", "not done"),
+        "not_applicable": ("不适用", "not applicable"),
+    }
+    zh, en = (
+        shown.get(made.value, (f"{made.value}{item.unit or ''}",) * 2)
+        if isinstance(made.value, str)
+        else (f"{made.value} {item.unit or ''}".strip(),) * 2
+    )
     refs = {"item": item.id, "checklist": listing.id, "mark": made.id}
     timeline.record(
         session, incident.id, "mark", f"{by.name}：{item.title['zh']}——{zh}", f"{by.name}: {item.title['en']} – {en}", by=by.id,
@@ -79,13 +95,23 @@ def _record(
 def _take_effect(session: Session, incident: incidents.Incident, item: Item, made: Mark, by: Standing) -> None:
     """A measured item sets its measure; an item that records a fact makes it happen."""
     if measure := item.rule.get("measure"):
-        course.happen(session, incident, measure, occurred_at=made.occurred_at, by=by.id, value=made.value if made.value != "done" else True, unit=item.unit)
+        course.happen(
+            session,
+            incident,
+            measure,
+            occurred_at=made.occurred_at,
+            by=by.id,
+            value=made.value if made.value != "done" else True,
+            unit=item.unit,
+        )
     if records := item.rule.get("records"):
         course.happen(session, incident, records, occurred_at=made.occurred_at, by=by.id)
 
 
 def _all_settled(session: Session, listing: Checklist) -> bool:
-    return all(state.settled for item, state in checklists.states(session, listing.id).values() if not item.rule.get("when"))
+    return all(
+        state.settled for item, state in checklists.states(session, listing.id).values() if not item.rule.get("when")
+    )
 
 
 def _complete(session: Session, incident: incidents.Incident, listing: Checklist, by: Standing, at: datetime) -> None:

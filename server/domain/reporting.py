@@ -13,7 +13,9 @@ from server.domain.people import Standing
 from server.domain.rules.facts import FACTS
 
 
-def raise_incident(session: Session, id: str, title: str, by: Standing, *, occurred_at: datetime, **what: Any) -> Incident:
+def raise_incident(
+    session: Session, id: str, title: str, by: Standing, *, occurred_at: datetime, **what: Any
+) -> Incident:
     """Raise an incident and let its plan begin: limits run, routes are told, the plan proposes, warns or starts by itself.
 
     Without a plan the leadership group is told at once.
@@ -23,10 +25,20 @@ def raise_incident(session: Session, id: str, title: str, by: Standing, *, occur
     for team in by.posts:
         incidents.join(session, incident, team)
     if plan is None:
-        alerts.issue_to(session, incident, None, "leadership", {"zh": "新事件报告", "en": "New incident reported"}, {"zh": title, "en": title}, critical=True)
+        alerts.issue_to(
+            session,
+            incident,
+            None,
+            "leadership",
+            {"zh": "新事件报告", "en": "New incident reported"},
+            {"zh": title, "en": title},
+            critical=True,
+        )
         return incident
     course.happen(session, incident, "incident.reported", occurred_at=occurred_at, by=by.id)
-    trigger = next((one for one in plan.triggers if one.key == incident.trigger), plan.triggers[0] if plan.triggers else None)
+    trigger = next(
+        (one for one in plan.triggers if one.key == incident.trigger), plan.triggers[0] if plan.triggers else None
+    )
     if trigger is not None:
         if trigger.on != "incident.reported":
             course.happen(session, incident, trigger.on, occurred_at=occurred_at, by=by.id)
@@ -46,7 +58,15 @@ def _begin(session: Session, incident: Incident, plan: rules.Plan, trigger: Any,
     elif trigger.mode == "decided":
         teams = plans.teams_for(session, plan, trigger.by or plan.authority.decides)
         title = {"zh": "是否启动预案", "en": "Activate the plan or not"}
-        proposals.ask(session, incident, "activate", title, words(trigger.words), clause(trigger.clause), teams[0] if teams else None)
+        proposals.ask(
+            session,
+            incident,
+            "activate",
+            title,
+            words(trigger.words),
+            clause(trigger.clause),
+            teams[0] if teams else None,
+        )
 
 
 def record_fact(
@@ -57,7 +77,9 @@ def record_fact(
     plan = plans.rules_of(session, incident.revision)
     title = _title_of(plan, key)
     if title is None:
-        raise Refused("fact_unknown", "预案中没有这个事实或测量值。", "The plan knows no such fact or measure.", path="key")
+        raise Refused(
+            "fact_unknown", "预案中没有这个事实或测量值。", "The plan knows no such fact or measure.", path="key"
+        )
     measure = next((one for one in plan.measures if one.key == key), None) if plan else None
     if measure is not None:
         _check_measure(measure, value, unit)
@@ -66,7 +88,9 @@ def record_fact(
         session, incident.id, "fact", f"{by.name}：{title.zh}{shown}", f"{by.name}: {title.en}{shown.replace('：', ': ')}", by=by.id,
         occurred_at=occurred_at, refs={"fact": id},
     )  # fmt: skip
-    fact = course.happen(session, incident, key, occurred_at=occurred_at, by=by.id, value=value, unit=unit, note=note, id=id)
+    fact = course.happen(
+        session, incident, key, occurred_at=occurred_at, by=by.id, value=value, unit=unit, note=note, id=id
+    )
     if key == "service.restored" and incident.status == "activated":
         incidents.move(incident, "restored", allowed=("activated",))
         incident.restored_at = occurred_at
@@ -75,7 +99,11 @@ def record_fact(
 
 def _title_of(plan: rules.Plan | None, key: str) -> rules.Words | None:
     if plan is not None:
-        named = [*plan.facts, *plan.measures, *(one for scale in plan.scales for level in scale.levels for one in level.alternatives)]
+        named = [
+            *plan.facts,
+            *plan.measures,
+            *(one for scale in plan.scales for level in scale.levels for one in level.alternatives),
+        ]
         for rule in named:
             if rule.key == key:
                 return getattr(rule, "title", None) or getattr(rule, "words", None)
@@ -97,7 +125,9 @@ def _check_measure(measure: Any, value: Any, unit: str | None) -> None:
         raise Refused("unit_unfit", f"单位应为 {measure.unit}。", f"The unit must be {measure.unit}.", path="unit")
 
 
-def file_report(session: Session, id: str, incident: Incident, by: Standing, *, fulfils: str | None = None, **what: Any) -> field_reports.Report:
+def file_report(
+    session: Session, id: str, incident: Incident, by: Standing, *, fulfils: str | None = None, **what: Any
+) -> field_reports.Report:
     """File a field report; one that `fulfils` a report of the plan must fill its fields and ends its clock."""
     plan = plans.rules_of(session, incident.revision)
     if fulfils is not None:
@@ -123,5 +153,7 @@ def tally(session: Session, id: str, incident: Incident, by: Standing, **what: A
     measured = {one.key for one in plan.measures} if plan else set()
     if where is not None and where.capacity and "crowd.capacity_percent" in measured:
         share = round(100 * tallies.present(session, incident.id, made.place) / where.capacity, 1)
-        course.happen(session, incident, "crowd.capacity_percent", occurred_at=made.occurred_at, by=by.id, value=share, unit="%")
+        course.happen(
+            session, incident, "crowd.capacity_percent", occurred_at=made.occurred_at, by=by.id, value=share, unit="%"
+        )
     return made
