@@ -34,8 +34,8 @@ lint: packages  ## run the checks that need no running program
 check-types:
 	$(BIN)/mypy
 check-style:
-	$(BIN)/ruff check --quiet .
-	$(BIN)/ruff format --quiet --check --output-format concise .
+	@failed=0; $(BIN)/ruff check --quiet --output-format concise . || failed=1; \
+	$(BIN)/ruff format --quiet --check --output-format concise . && exit $$failed
 check-imports:
 	$(BIN)/lint-imports --no-cache
 $(filter check-app-%,$(CHECKS)): check-app-%:
