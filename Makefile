@@ -20,7 +20,7 @@ help:  ## say what can be made
 
 run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start web and worker (PORT=8000)
 	@$(WEB)
-	@exec $(BIN)/tocsin run
+	@exec $(BIN)/tocsin run --demo
 
 # The tests run last and whatever came before, so that one run shows everything and ends with what the tests say.
 test: $(VENV)/.dev  ## run every check and every test

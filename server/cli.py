@@ -1,0 +1,218 @@
+"""The `tocsin` commands: run, web, worker, migrate, create-admin, import-plan, demo, check."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from server import checking, config as settings, demo as demonstration, migrating
+from server.api.session import hash_password
+from server.app import open_database
+from server.config import Config, UnsafeSettings
+from server.db import UnsafeDatabase, new_id
+from server.delivery.chores import Chore
+from server.delivery.worker import run_worker
+from server.domain import alerts, escalation, limits, people, plans
+from server.planning.compiler import compile_plan
+from server.planning.findings import PlanErrors
+from server.web import Web
+
+CHORES = (
+    Chore("limits", limits.next_due, escalation.fire_due),
+    Chore("reminders", alerts.next_reminder, escalation.fire_due),
+    Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
+)
+READY_SECONDS = 30
+
+
+@click.group()
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Tocsin: emergency plans on phones."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.add_log_level, structlog.processors.LogfmtRenderer()]
+    )
+    try:
+        context.obj = settings.load()
+    except UnsafeSettings as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.option("--demo/--no-demo", default=None, help="Seed the demo organisation into an empty database.")
+@click.pass_obj
+def run(config: Config, demo: bool | None) -> None:
+    """Migrate, then start web and worker and keep them running."""
+    database = _open(config)
+    migrating.upgrade(database)
+    if demo if demo is not None else config.demo:
+        demonstration.seed(database, config)
+    database.dispose()
+    supervise(config)
+
+
+def _open(config: Config):  # type: ignore[no-untyped-def]
+    try:
+        return open_database(config)
+    except (UnsafeDatabase, SQLAlchemyError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def supervise(config: Config) -> None:
+    """Start web and worker, start again whichever dies, and stop both when told to."""
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for child in children.values():
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    failures, announced = 0, False
+    while not stopping:
+        for name in ("web", "worker"):
+            child = children.get(name)
+            if child is None or child.poll() is not None:
+                if child is not None:
+                    failures += 1
+                    click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
+                    time.sleep(min(0.2 * 2**failures, 4))
+                children[name] = subprocess.Popen([sys.executable, "-m", "server.cli", name], start_new_session=True)
+        if not announced and checking.answers(config):
+            announced, failures = True, 0
+            _announce(config)
+        time.sleep(0.1)
+    for child in children.values():
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def _announce(config: Config) -> None:
+    click.echo(f"\nTocsin 警钟 runs at {config.origin}\n")
+    found = demonstration.sign_ins(config)
+    if found is None:
+        return
+    click.echo(f"Demo sign-ins (password for all: {found['sign_ins'][0]['password']}):")
+    for one in found["sign_ins"]:
+        click.echo(f"  {one['username']:<20} {one['role']:<10} {one['name']}  {', '.join(one['teams'])}")
+    click.echo("")
+
+
+@main.command()
+@click.pass_obj
+def web(config: Config) -> None:
+    """Serve the API, the app and the live stream."""
+    Web(config).run()
+
+
+@main.command()
+@click.pass_obj
+def worker(config: Config) -> None:
+    """Fire limits and send deliveries."""
+    run_worker(config, _open(config), CHORES)
+
+
+@main.command()
+@click.pass_obj
+def migrate(config: Config) -> None:
+    """Bring the database to the current shape."""
+    database = _open(config)
+    migrating.upgrade(database)
+    click.echo(f"the database is at {migrating.current(database)[0]}")
+
+
+@main.command("create-admin")
+@click.argument("username")
+@click.option("--name", prompt=True, help="The person's name.")
+@click.option("--organisation", default="", help="The organisation's name, when there is none yet.")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+@click.pass_obj
+def create_admin(config: Config, username: str, name: str, organisation: str, password: str) -> None:
+    """Create an administrator, and the organisation when there is none."""
+    if len(password) < 10:
+        raise click.ClickException("the password needs at least 10 characters")
+    database = _open(config)
+    migrating.upgrade(database)
+    hashed = hash_password(password)
+
+    def unit(session):  # type: ignore[no-untyped-def]
+        if session.scalar(select(people.Organisation.id).limit(1)) is None:
+            title = organisation or "Tocsin"
+            session.add(people.Organisation(id=new_id(), name={"zh": title, "en": title}, settings={}))
+            session.add(people.Team(id=new_id(), kind="leadership", title={"zh": "应急领导小组", "en": "Leadership group"}))
+        if session.scalar(select(people.Person.id).where(people.Person.username == username)) is not None:
+            raise click.ClickException("this user name is taken")
+        session.add(people.Person(id=new_id(), username=username, name=name, role="admin", password_hash=hashed))
+
+    database.write(unit)
+    click.echo(f"{username} can sign in at {config.origin}")
+
+
+@main.command("import-plan")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--approve", is_flag=True, help="Put it into use at once (the operator answers for the leadership group's approval).")
+@click.pass_obj
+def import_plan(config: Config, file: Path, approve: bool) -> None:
+    """Import a plan; the same text again changes nothing."""
+    text = file.read_bytes()
+    try:
+        compiled = compile_plan(text, file.name)
+    except PlanErrors as error:
+        raise click.ClickException("\n".join(str(finding) for finding in error.findings)) from None
+
+    def unit(session):  # type: ignore[no-untyped-def]
+        revision, new = plans.keep(session, compiled, text.decode(), None)
+        if approve:
+            plans.put_in_use(session, revision, None)
+        return "imported" if new else "known already"
+
+    click.echo(f"{compiled.key} version {compiled.version}: {_open(config).write(unit)}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the sign-ins as JSON.")
+@click.pass_obj
+def demo(config: Config, as_json: bool) -> None:
+    """Seed the demo organisation into an empty database and print its sign-ins."""
+    if config.production:
+        raise click.ClickException("the demo organisation is refused in production")
+    database = _open(config)
+    migrating.upgrade(database)
+    demonstration.seed(database, config)
+    found = demonstration.sign_ins(config)
+    if found is None:
+        raise click.ClickException("this database holds an organisation that is not the demo")
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _announce(config)
+
+
+@main.command()
+@click.pass_obj
+def check(config: Config) -> None:
+    """Say what is wrong with this installation; exits 1 when something is."""
+    found = checking.findings(config)
+    for grade, said in found:
+        click.echo(f"{grade}: {said}")
+    sys.exit(1 if any(grade == "wrong" for grade, _ in found) else 0)
+
+
+if __name__ == "__main__":
+    main()
