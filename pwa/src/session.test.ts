@@ -42,6 +42,23 @@ test('a cold start without a network knows the person and their rows', async () 
   expect(value(me)?.person.id).toBe(PERSON);
 });
 
+test('the hint whom to open is only a hint: the shared store decides, and no empty store is left behind', async () => {
+  const kept = new Map([['tocsin.person', OTHER]]);
+  vi.stubGlobal('localStorage', {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, text: string) => kept.set(key, text),
+    removeItem: (key: string) => kept.delete(key),
+  });
+  useStore(null);
+  expect((await startSession())?.person.id).toBe(PERSON);
+  expect(kept.get('tocsin.person')).toBe(PERSON);
+  expect(await databases()).toEqual([`tocsin-${PERSON}`]);
+  useStore(null);
+  expect((await startSession())?.person.id).toBe(PERSON);
+  await signOut();
+  expect([...kept]).toEqual([]);
+});
+
 test('a one-time token signs in; a used one says so', async () => {
   await enrol('token-1');
   expect(server.calls.at(-1)).toMatchObject({ path: '/api/v1/sessions/enrolments', body: { token: 'token-1' } });

@@ -13,6 +13,7 @@ import { exported } from './outbox';
 import { checkSubscription, unsubscribe } from './push';
 import type { Id, Me } from './types';
 
+const HINT = 'tocsin.person';
 const who = writable<Me | null>(null);
 /** The person signed in, null when nobody is; undefined is never shown because `startSession` comes before the first screen. */
 export const me: Readable<Me | null> = readonly(who);
@@ -20,9 +21,16 @@ let known: Me | null = null;
 
 /** Opens the store of the person last signed in and shows them at once; asks the server only afterwards. */
 export async function startSession(): Promise<Me | null> {
-  restore((await setting<number>('skew')) ?? 0);
-  const person = await setting<Id | null>('person');
-  if (person) await become(person);
+  const likely = hint();
+  const opening = likely ? become(likely) : null;
+  const [person, knownSkew] = await Promise.all([setting<Id | null>('person'), setting<number>('skew'), opening]);
+  restore(knownSkew ?? 0);
+  if ((person ?? null) !== likely) {
+    const mistaken = known === null ? store() : null;
+    await become(person ?? null);
+    // Opening made an empty store for somebody whom the worker had forgotten meanwhile.
+    await mistaken?.destroy();
+  }
   hear((change) => {
     if (change.connection?.skew !== undefined) void setSetting('skew', change.connection.skew);
     if (change.session === 'in' && change.person !== store()?.person) void become(change.person);
@@ -161,6 +169,7 @@ async function endOnServer(): Promise<void> {
 }
 
 async function become(person: Id | null): Promise<void> {
+  remember(person);
   const mine = useStore(person);
   await load();
   show((await mine?.meta<Me>('me')) ?? null);
@@ -208,4 +217,22 @@ export function deviceName(agent: string): string {
     [/Safari/, 'Safari'],
   ]);
   return [system, browser].filter(Boolean).join(' · ') || 'Browser';
+}
+
+/** Whose store to open while the shared one is still opening: saves a tenth of a second at a cold start. */
+function hint(): Id | null {
+  try {
+    return localStorage.getItem(HINT);
+  } catch {
+    return null;
+  }
+}
+
+function remember(person: Id | null): void {
+  try {
+    if (person) localStorage.setItem(HINT, person);
+    else localStorage.removeItem(HINT);
+  } catch {
+    // It is only a hint.
+  }
 }
