@@ -65,7 +65,11 @@ def pairs(node: Node | None) -> list[tuple[str, Node]]:
 
 def child(node: Node | None, name: str) -> Node | None:
     """The value under a key, if the node is a mapping that has it."""
-    return next((value for key, value in pairs(node) if key == name), None)
+    if node is not None:
+        for key, value in node.pairs:
+            if key.text == name:
+                return value
+    return None
 
 
 def items(node: Node | None) -> list[Node]:

@@ -6,27 +6,24 @@ import re
 import types
 from collections.abc import Collection, Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from server.domain.rules.conditions import Condition
 from server.domain.rules.jsonable import plain, required, shape
 from server.domain.rules.lengths import TIME_UNITS, Cadence, Length
 from server.domain.rules.situations import MeasureRule, Option
-from server.domain.rules.words import Clause, Key, Ref, Url, Words, Zone
+from server.domain.rules.words import Clause, Words
 from server.planning import phrases
-from server.planning.findings import Finding
+from server.planning.findings import Finding, PlanErrors
 from server.planning.loader import Node, full_width_hint
+from server.planning.marks import misfit_of
 from server.planning.names import Names, child, items, nearest, text
 
 BAD = object()
-MAX_FINDINGS = 100
-MAX_COMPARISONS = 4_000
-KEY = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-DOTTED_KEY = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+MAX_FINDINGS = 50
+MAX_COMPARISONS = 2_000
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
-_ZONES = available_timezones()
 _Local = Literal["number", "choice", "flag"]
 _ITEM_MEASURES: Final[Mapping[str, _Local]] = {"number": "number", "choice": "choice"}
 
@@ -117,10 +114,9 @@ class Reader:
     def value(self, hint: Any, node: Node, path: str) -> Any:
         """A value of the given type hint."""
         self.positions[path] = (node.line, node.column)
-        mark = self.mark_of(hint)
-        bare = plain(hint)
-        if get_origin(bare) is tuple:
-            return self.several(get_args(bare)[0], node, path)
+        bare, mark, inner = _taken_apart(hint)
+        if inner is not None:
+            return self.several(inner, node, path)
         if bare is Words:
             return self.words(node, path)
         if bare is Clause:
@@ -193,7 +189,13 @@ class Reader:
             return node.text == "true"
         if get_origin(bare) is Literal:
             return self.choice(get_args(bare), node, path)
-        return self.marked(mark, node, path)
+        misfit = misfit_of(mark, node.text, self.names, self.local_items)
+        if misfit is None:
+            return node.text
+        near = self.near(node.text, misfit.known)
+        zh = misfit.zh + (f"是不是“{near}”？" if near else "")
+        en = misfit.en + (f" Did you mean {near!r}?" if near else "")
+        return self.bad(node, path, misfit.code, zh, en, near)
 
     def length(self, phrase: str) -> Length:
         found = phrases.length(phrase)
@@ -220,35 +222,6 @@ class Reader:
         zh = f"“{node.text}”不在可选值之内（{listed}）。"
         return self.bad(node, path, "unknown_word", zh, f"{node.text!r} is not one of {listed}.", near)
 
-    def marked(self, mark: Any, node: Node, path: str) -> Any:
-        word = node.text
-        if isinstance(mark, Ref):
-            known = word in self.local_items if mark.kind == "item" else self.names.knows(mark.kind, word)
-            if not known:
-                near = self.near(word, self.local_items if mark.kind == "item" else self.names.by_kind[mark.kind])
-                zh = f"没有名为“{word}”的{_KIND_WORDS[mark.kind]}。" + (f"是不是“{near}”？" if near else "")
-                en = f"No {mark.kind} is called {word!r}." + (f" Did you mean {near!r}?" if near else "")
-                return self.bad(node, path, f"unknown_{mark.kind}", zh, en, near)
-        elif isinstance(mark, Key):
-            pattern = DOTTED_KEY if mark.dotted else KEY
-            if len(word) > 60 or not pattern.fullmatch(word):
-                zh = f"名称“{word}”只能用小写字母、数字和连字符，以字母开头，不超过 60 字。"
-                return self.bad(
-                    node, path, "key_form", zh, f"The key {word!r} must be lower-case letters, digits and hyphens."
-                )
-        elif isinstance(mark, Url) and not _is_public_https(word):
-            zh, en = "链接只能是公开的 https 地址。", "A link must be a public https address."
-            return self.bad(node, path, "url", zh, en)
-        elif isinstance(mark, Zone) and word not in _ZONES:
-            zh, en = (
-                f"没有时区“{word}”，写法如 Asia/Shanghai。",
-                f"There is no time zone {word!r}; write Asia/Shanghai.",
-            )
-            return self.bad(node, path, "timezone", zh, en, self.near(word, _ZONES))
-        if not word.strip():
-            return self.bad(node, path, "blank", "这里不能为空。", "This must not be blank.")
-        return word
-
     def near(self, word: str, words: Collection[str]) -> str | None:
         """The known word most like this one, as long as looking for such words stays cheap."""
         if len(words) > self.comparisons:
@@ -256,33 +229,28 @@ class Reader:
         self.comparisons -= len(words)
         return nearest(word, words)
 
-    def mark_of(self, hint: Any) -> Any:
-        if get_origin(hint) is Annotated:
-            return get_args(hint)[1]
-        if get_origin(hint) in (Union, types.UnionType):
-            return next((mark for mark in map(self.mark_of, get_args(hint)) if mark is not None), None)
-        return None
-
     def bad(self, node: Node, path: str, code: str, zh: str, en: str, near: str | None = None) -> Any:
-        """Record a finding at a node; returns BAD."""
-        if len(self.findings) < MAX_FINDINGS:
-            where = {"file": self.file, "line": node.line, "column": node.column, "path": path}
-            self.findings.append(Finding(code=code, zh=zh, en=en, nearest=near, **where))  # type: ignore[arg-type]
+        """Record a finding at a node; returns BAD. Raises PlanErrors when there are enough to see what is wrong."""
+        line, column = node.line, node.column
+        self.findings.append(
+            Finding(code=code, zh=zh, en=en, file=self.file, line=line, column=column, path=path, nearest=near)
+        )
+        if len(self.findings) >= MAX_FINDINGS:
+            raise PlanErrors(self.findings)
         return BAD
 
 
-_KIND_WORDS = {
-    "team": "组", "post": "岗位", "fact": "事实", "measure": "指标", "order": "指令", "checklist": "检查单", "item": "检查项",
-    "limit": "时限", "scale": "级别体系", "level": "级别", "phase": "阶段", "zone": "区域", "tier": "手工分级",
-    "notice": "公告", "report": "报告", "route": "报告路线", "lock": "可锁定对象",
-}  # fmt: skip
+@cache
+def _taken_apart(hint: Any) -> tuple[Any, Any, Any]:
+    """A hint's bare type, its mark, and for a list the hint of its members."""
+    bare = plain(hint)
+    inner = get_args(bare)[0] if get_origin(bare) is tuple else None
+    return bare, _mark(hint), inner
 
 
-def _is_public_https(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    named = "." in host and not re.fullmatch(r"[\d.]+|.*\.(local|internal|lan|localhost|home|corp)", host)
-    return parts.scheme == "https" and named and port in (None, 443) and not parts.username and ":" not in host
+def _mark(hint: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        return get_args(hint)[1]
+    if get_origin(hint) in (Union, types.UnionType):
+        return next((mark for mark in map(_mark, get_args(hint)) if mark is not None), None)
+    return None

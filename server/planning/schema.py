@@ -11,7 +11,7 @@ from server.domain.rules.jsonable import plain, required, shape
 from server.domain.rules.lengths import Cadence, Length
 from server.domain.rules.plans import Plan
 from server.domain.rules.words import Clause, Key, Words
-from server.planning.reading import DOTTED_KEY, KEY
+from server.planning.marks import DOTTED_KEY, KEY
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 10_000}
 _PHRASES: dict[Any, str] = {
