@@ -37,7 +37,7 @@ check-style:
 	@failed=0; $(BIN)/ruff check --quiet --output-format concise . || failed=1; \
 	$(BIN)/ruff format --quiet --check --output-format concise . && exit $$failed
 check-imports:
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 $(filter check-app-%,$(CHECKS)): check-app-%:
 	$(WEB) npm run --silent $*
 

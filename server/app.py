@@ -49,7 +49,7 @@ NOUNS = (
 )  # fmt: skip
 
 
-class OneDatabase(SQLAlchemy):  # type: ignore[misc]
+class OneDatabase(SQLAlchemy):
     """flask-sqlalchemy on the engine of our unit of work, so that extensions meet the same database and tables."""
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
@@ -88,9 +88,9 @@ def create_app(config: Config | None = None, database: Database | None = None) -
         tocsin_push_hosts=push_hosts(config),
     )  # fmt: skip
     if config.trusted_proxies:
-        app.wsgi_app = ProxyFix(
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=config.trusted_proxies
-        )  # type: ignore[method-assign]
+        )
     flask_db.init_app(app)
     migrate.init_app(app, flask_db)
     http.install(app)

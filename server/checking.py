@@ -52,11 +52,19 @@ def _database(config: Config) -> list[tuple[str, str]]:
     try:
         database = Database(config.url)
         at, newest = migrating.current(database)
-        found = [("ok", "the database is up to date") if at == newest else ("wrong", f"the database is at {at}, not {newest}; run tocsin migrate")]
+        found = [
+            ("ok", "the database is up to date")
+            if at == newest
+            else ("wrong", f"the database is at {at}, not {newest}; run tocsin migrate")
+        ]
         if database.is_sqlite:
             with database.engine.connect() as connection:
                 said = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-            found.append(("ok", "the database file is sound") if said == "ok" else ("wrong", f"the database file is damaged: {said}"))
+            found.append(
+                ("ok", "the database file is sound")
+                if said == "ok"
+                else ("wrong", f"the database file is damaged: {said}")
+            )
         database.dispose()
     except (SQLAlchemyError, UnsafeDatabase) as error:
         return [("wrong", f"the database cannot be used: {error}")]

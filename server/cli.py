@@ -14,7 +14,9 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from server import checking, config as settings, demo as demonstration, migrating
+from server import checking, migrating
+from server import config as settings
+from server import demo as demonstration
 from server.api.session import hash_password
 from server.app import open_database
 from server.config import Config, UnsafeSettings
@@ -41,7 +43,11 @@ def main(context: click.Context) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
-        processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.add_log_level, structlog.processors.LogfmtRenderer()]
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.add_log_level,
+            structlog.processors.LogfmtRenderer(),
+        ]
     )
     try:
         context.obj = settings.load()
@@ -155,7 +161,9 @@ def create_admin(config: Config, username: str, name: str, organisation: str, pa
         if session.scalar(select(people.Organisation.id).limit(1)) is None:
             title = organisation or "Tocsin"
             session.add(people.Organisation(id=new_id(), name={"zh": title, "en": title}, settings={}))
-            session.add(people.Team(id=new_id(), kind="leadership", title={"zh": "应急领导小组", "en": "Leadership group"}))
+            session.add(
+                people.Team(id=new_id(), kind="leadership", title={"zh": "应急领导小组", "en": "Leadership group"})
+            )
         if session.scalar(select(people.Person.id).where(people.Person.username == username)) is not None:
             raise click.ClickException("this user name is taken")
         session.add(people.Person(id=new_id(), username=username, name=name, role="admin", password_hash=hashed))
@@ -166,7 +174,11 @@ def create_admin(config: Config, username: str, name: str, organisation: str, pa
 
 @main.command("import-plan")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--approve", is_flag=True, help="Put it into use at once (the operator answers for the leadership group's approval).")
+@click.option(
+    "--approve",
+    is_flag=True,
+    help="Put it into use at once (the operator answers for the leadership group's approval).",
+)
 @click.pass_obj
 def import_plan(config: Config, file: Path, approve: bool) -> None:
     """Import a plan; the same text again changes nothing."""

@@ -72,7 +72,7 @@ FIGURES = (
     Figure("inspection-1", "石磊", "responder", (("inspection", "deputy"),)),
     Figure("observer", "秦朗", "observer", ()),
 )
-# code, parent, kind, zh, en, capacity, pin (x, y)
+# In each row: code, parent, kind, zh, en, capacity, and the pin as x and y.
 PLACES: tuple[tuple[str, str | None, str, str, str, int | None, tuple[float, float] | None], ...] = (
     ("site", None, "site", "云栖谷景区", "Yunqi Valley scenic area", 12000, None),
     ("centre", "site", "hall", "游客中心", "Visitor centre", 800, (0.22, 0.72)),
@@ -134,7 +134,13 @@ def sign_ins(config: Config) -> dict[str, Any] | None:
     return {
         "url": config.origin,
         "sign_ins": [
-            {"username": one.username, "password": kept["password"], "name": one.name, "role": one.role, "teams": [team for team, _ in one.posts]}
+            {
+                "username": one.username,
+                "password": kept["password"],
+                "name": one.name,
+                "role": one.role,
+                "teams": [team for team, _ in one.posts],
+            }
             for one in FIGURES
         ],
     }
@@ -210,5 +216,3 @@ def _fill_supplies(session: Session) -> None:
                 quantity=quantity, minimum=minimum, serial=serial is not None, serials=ranges,
             )
         )  # fmt: skip
-
-

@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -97,7 +97,7 @@ class StrictParser(FlaskParser):
         raise error
 
 
-class NounBlueprint(Blueprint):
+class NounBlueprint(Blueprint):  # type: ignore[misc]
     """A blueprint whose bodies are read strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
@@ -227,7 +227,7 @@ def language() -> str:
 
 
 def problem(
-    status: int, code: str, zh: str, en: str, *, found: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None,
+    status: int, code: str, zh: str, en: str, *, found: Sequence[Mapping[str, object]] | None = None, headers: dict[str, str] | None = None,
     state: object = None, **more: Any,
 ) -> Response:  # fmt: skip
     """A refusal as application/problem+json."""
@@ -273,7 +273,7 @@ def invalid(error: ValidationError) -> Response:
 
 def field_errors(error: ValidationError) -> list[dict[str, str]]:
     """The fields at fault as {path, code, message}, at most 20."""
-    messages = error.normalized_messages()
+    messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
     if set(messages) == {"json"}:
         messages = messages["json"]
     found: list[dict[str, str]] = []

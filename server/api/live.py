@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -109,7 +109,7 @@ class Hub:
                 wait = self._wait_sqlite() if self.database.is_sqlite else self._wait_postgresql()
         wait.close()
 
-    def _wait_sqlite(self) -> Iterator[bool]:
+    def _wait_sqlite(self) -> Generator[bool]:
         with self.database.engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             assert raw is not None
@@ -123,7 +123,7 @@ class Hub:
                 last = current
                 time.sleep(TICK)
 
-    def _wait_postgresql(self) -> Iterator[bool]:
+    def _wait_postgresql(self) -> Generator[bool]:
         url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("LISTEN tocsin")

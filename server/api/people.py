@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from server.api import http
 from server.api.fields import Body, Choice, Fact, Flag, Int, Moment, Number, Text, Uuid, Words
 from server.api.session import hash_password
+from server.clock import now
 from server.domain import devices, errors, feed, people, places, rights, supplies
 from server.domain.people import Standing
 
@@ -182,7 +183,7 @@ def put_membership(data: dict[str, Any], membership: str) -> Response:
         if session.scalar(same) is not None:
             raise errors.Conflict("post_known", "此人已在该组。", "This person is in that team already.", path="person")
         ended = data.pop("ended")
-        _put(session, people.Membership, membership, {**data, "ended_at": http.now() if ended else None})
+        _put(session, people.Membership, membership, {**data, "ended_at": now() if ended else None})
         session.flush()
         feed.touch(session, people.Contact(person))
 

@@ -273,7 +273,7 @@ def install(app: Flask, config: Config) -> None:
     """Refuse every request that is neither to an open route nor from a living session of this origin."""
     manager = LoginManager(app)
 
-    @manager.request_loader  # type: ignore[untyped-decorator]
+    @manager.request_loader
     def load(req: Any) -> User | None:
         tokens = req.cookies.getlist(COOKIE)
         if len(tokens) != 1 or not 20 <= len(tokens[0]) <= 100:

@@ -52,7 +52,7 @@ def _send(name: str, *, fresh: bool) -> Response:
         raise NotFound()
     path, encoding = Path(found), None
     for ending, coding in ((".br", "br"), (".gz", "gzip")):
-        if coding in request.accept_encodings and Path(found + ending).is_file():
+        if request.accept_encodings.find(coding) != -1 and Path(found + ending).is_file():
             path, encoding = Path(found + ending), coding
             break
     kind = (

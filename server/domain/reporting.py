@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from server.domain import alerts, course, field_reports, incidents, plans, proposals, rules, tallies, timeline
+from server.domain import alerts, course, field_reports, incidents, places, plans, proposals, rules, tallies, timeline
 from server.domain.checklists import clause, words
 from server.domain.errors import Refused
 from server.domain.incidents import Incident
@@ -99,7 +99,7 @@ def record_fact(
 
 def _title_of(plan: rules.Plan | None, key: str) -> rules.Words | None:
     if plan is not None:
-        named = [
+        named: list[Any] = [
             *plan.facts,
             *plan.measures,
             *(one for scale in plan.scales for level in scale.levels for one in level.alternatives),
@@ -149,7 +149,7 @@ def tally(session: Session, id: str, incident: Incident, by: Standing, **what: A
     """Record a count; where the plan measures the crowd as a share of capacity the level is worked out anew."""
     made = tallies.count(session, id, incident, by, **what)
     plan = plans.rules_of(session, incident.revision)
-    where = session.get(tallies.places.Place, made.place)
+    where = session.get(places.Place, made.place)
     measured = {one.key for one in plan.measures} if plan else set()
     if where is not None and where.capacity and "crowd.capacity_percent" in measured:
         share = round(100 * tallies.present(session, incident.id, made.place) / where.capacity, 1)

@@ -1,6 +1,5 @@
 """From a delivery row to a phone and back to the row: the worker against real databases and a push service."""
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator
