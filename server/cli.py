@@ -97,7 +97,8 @@ def supervise(config: Config) -> None:
                     failures += 1
                     click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
                     time.sleep(min(0.2 * 2**failures, 4))
-                children[name] = subprocess.Popen([sys.executable, "-m", "server.cli", name], start_new_session=True)
+                command = [sys.executable, "-m", "server.cli", name]
+                children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - ourselves
         if not announced and checking.answers(config):
             announced, failures = True, 0
             _announce(config)

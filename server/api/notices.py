@@ -25,8 +25,10 @@ class NoticeBody(Fact):
     rule = Text(80)
 
 
-class ApprovalBody(Fact):
-    """Yes to a draft."""
+class NoticeApprovalBody(Fact):
+    """Yes to a draft; `eta` where its words ask for the expected time."""
+
+    eta = Moment()
 
 
 class PublicationBody(Fact):
@@ -43,13 +45,13 @@ def draft(session: Session, by: Standing, data: dict[str, Any], at: datetime, in
     notices.draft(session, id, found, by, occurred_at=at, key=data.pop("rule", None), **data)
 
 
-@http.fact(blp, "/notices/<notice>/approvals/<id>", ApprovalBody, "Approve a notice")
+@http.fact(blp, "/notices/<notice>/approvals/<id>", NoticeApprovalBody, "Approve a notice")
 def approve(session: Session, by: Standing, data: dict[str, Any], at: datetime, notice: str, id: str) -> dict[str, Any]:
     """Approve a notice somebody else drafted."""
     found = notices.find(session, notice)
     incidents.find(session, found.incident, by)
     rights.require(by, "notice.approve")
-    notices.approve(session, found, by)
+    notices.approve(session, found, by, data.get("eta"))
     return {"state": found.state}
 
 

@@ -92,7 +92,7 @@ def import_plan() -> tuple[Response, int]:
     except PlanErrors as error:
         return http.problem(
             422, "plan_invalid", "预案文本有误，请按标出的行列修改。", "The plan's text has faults; see the lines named.",
-            found=[one.to_json() for one in error.findings],
+            found=[dict(one.to_json()) for one in error.findings],
         ), 422  # fmt: skip
 
     def unit(session: Session) -> tuple[dict[str, Any], bool]:

@@ -278,6 +278,14 @@ def told_due(session: Session) -> datetime | None:
     return now() if outbox.unnoted(session, 1) else None
 
 
+def just_asked(session: Session, incident: str, teams: Sequence[str]) -> bool:
+    """Whether each of these teams has been sent an alert of the incident in the last minute."""
+    query = select(Alert.team).where(
+        Alert.incident == incident, Alert.team.in_(teams), Alert.issued_at > now() - timedelta(minutes=1)
+    )
+    return set(teams) <= set(session.scalars(query))
+
+
 def silent(session: Session, alert: str) -> list[Recipient]:
     """Those who have not answered an alert."""
     return list(session.scalars(select(Recipient).where(Recipient.alert == alert, Recipient.answered_at.is_(None))))

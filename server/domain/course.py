@@ -25,6 +25,7 @@ from server.domain import (
 )
 from server.domain.checklists import clause, words
 from server.domain.incidents import Happening, Incident
+from server.domain.rules.teams import Route
 
 DEEPEST = 12  # facts that make facts; a plan that goes deeper than this loops
 
@@ -67,11 +68,11 @@ def happen(
     known = incidents.known(session, incident, plan)
     for starting in rules.limits_started_by(plan, key, known):
         start_limit(session, incident, plan, starting, at, known)
+    for phase in rules.phases_started_by(plan, key):
+        begin_phase(session, incident, plan, phase, at, depth)
     for route in plan.routes:
         if route.on == key and _in_hours(session, route.hours, at):
             follow_route(session, incident, plan, route, 0)
-    for phase in rules.phases_started_by(plan, key):
-        begin_phase(session, incident, plan, phase, at, depth)
     if key.startswith("level."):
         _give_orders_of_open_phases(session, incident, plan, depth)
     _unlock(session, incident, plan)
@@ -120,7 +121,7 @@ def begin_phase(
     for rule in rules.orders_for(plan, phase.key, _levels(incident), known):
         give_order(session, incident, plan, rule, depth)
     for notice in rules.notices_for(plan, phase.key):
-        prepare_notice(session, incident, notice.key)
+        prepare_notice(session, incident, plan, notice.key)
 
 
 def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rules.OrderRule, depth: int = 0) -> None:
@@ -157,22 +158,35 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
     happen(session, incident, f"order.{rule.key}.issued", depth=depth + 1)
 
 
-def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: Any, step: int) -> None:
-    """Tell the next team of a reporting route; all at once where the route gives no waiting time."""
-    title = words(route.words or route.title)
-    body = {"zh": incident.title, "en": incident.title}
+def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: Route, step: int) -> None:
+    """Tell the next team of a reporting route; all at once where the route gives no waiting time.
+
+    A team that has just been given its order is not told a second time. While the next in line waits, a limit runs that
+    an answer ends.
+    """
+    title = {"zh": f"事件报告：{incident.title}", "en": f"Incident: {incident.title}"}
     told = route.to if route.after is None else route.to[step : step + 1]
     for key in told:
-        alerts.issue_to(session, incident, plan, key, title, body, critical=True, clause_=clause(route.clause))
-    if route.after is not None and step < len(route.to):
-        at = now()
-        session.add(
-            limits.Limit(
-                id=new_id(), incident=incident.id, key=f"route-{route.key}-{step}", title=title, clause=clause(route.clause),
-                owner_team=None, rule={"kind": "route", "route": route.key, "step": step}, consequence=None, started_at=at,
-                due_at=at + timedelta(seconds=route.after.seconds), length_seconds=route.after.seconds, status=limits.RUNNING,
-            )
-        )  # fmt: skip
+        if not alerts.just_asked(session, incident.id, plans.teams_for(session, plan, key)):
+            alerts.issue_to(
+                session, incident, plan, key, title, words(route.words or route.title), critical=True,
+                clause_=clause(route.clause),
+            )  # fmt: skip
+    following = route.to[step + 1] if step + 1 < len(route.to) else None
+    if route.after is None or (following is None and route.then is None):
+        return
+    at, asked = now(), plan.team(route.to[step]).title
+    then = plan.team(following).title if following else None
+    session.add(
+        limits.Limit(
+            id=new_id(), incident=incident.id, key=f"route-{route.key}-{step}",
+            title={"zh": f"等待{asked.zh}回执", "en": f"Waiting for {asked.en} to answer"}, clause=clause(route.clause),
+            owner_team=next(iter(plans.teams_for(session, plan, route.to[step])), None),
+            rule={"kind": "route", "route": route.key, "step": step},
+            consequence={"zh": f"转报{then.zh}", "en": f"{then.en} is told"} if then else None, started_at=at,
+            due_at=at + timedelta(seconds=route.after.seconds), length_seconds=route.after.seconds, status=limits.RUNNING,
+        )
+    )  # fmt: skip
 
 
 def set_level(
@@ -214,16 +228,21 @@ def activate(session: Session, incident: Incident, by: str | None, at: datetime)
     happen(session, incident, "plan.activated", occurred_at=at, by=by)
 
 
-def prepare_notice(session: Session, incident: Incident, key: str) -> None:
-    """Note that a notice of the plan is to be drafted; its wording is on every phone with the plan."""
+def prepare_notice(session: Session, incident: Incident, plan: rules.Plan, key: str) -> None:
+    """Lay the plan's wording before those who approve it, once, as one draft for each channel."""
+    rule = plan.notice(key)
+    known = select(notices.Notice.id).where(notices.Notice.incident == incident.id, notices.Notice.key == key)
+    if session.scalar(known.limit(1)) is not None:
+        return
+    for channel in rule.channels:
+        notices.draft(
+            session, new_id(), incident, None, channel=channel, kind=rule.kind, wording=words(rule.text),
+            occurred_at=now(), key=key, clause=clause(rule.clause),
+        )  # fmt: skip
     timeline.record(
-        session,
-        incident.id,
-        "notice_due",
-        "待发布公告，措辞见预案",
-        "A notice is due; its wording is in the plan",
+        session, incident.id, "notice_due", f"待批准公告：{rule.title.zh}", f"A notice waits for approval: {rule.title.en}",
         refs={"notice_rule": key},
-    )
+    )  # fmt: skip
 
 
 def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:

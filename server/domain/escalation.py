@@ -111,7 +111,7 @@ def _follow(
     elif rule.level or rule.propose:
         _propose(session, incident, plan, limit, rule, said)
     elif rule.notice:
-        course.prepare_notice(session, incident, rule.notice)
+        course.prepare_notice(session, incident, plan, rule.notice)
     elif rule.report:
         report = plan.report(rule.report)
         alerts.issue_to(

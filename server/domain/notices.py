@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model
-from server.domain import incidents, timeline
-from server.domain.errors import Conflict, Forbidden, NotFound
+from server.domain import incidents, people, timeline
+from server.domain.errors import Conflict, Forbidden, NotFound, Refused
 from server.domain.people import Standing
 
 CHANNELS = ("screen", "poster", "site", "sms", "account", "broadcast", "hotline", "in_person", "internal")
@@ -68,10 +69,11 @@ def draft(
         state="draft", by=by.id if by else None, occurred_at=occurred_at, received_at=now(), clause=clause,
     )  # fmt: skip
     session.add(notice)
-    who = ("预案", "the plan") if by is None else (by.name, by.name)
+    if by is None:
+        return notice  # the plan's own wording, already announced by the line that it waits for approval
     timeline.record(
-        session, incident.id, "notice_draft", f"{who[0]}拟定公告：{wording['zh'][:60]}", f"Notice drafted by {who[1]}: {wording['en'][:60]}",
-        by=by.id if by else None, occurred_at=occurred_at, refs={"notice": id},
+        session, incident.id, "notice_draft", f"{by.name}拟定公告：{wording['zh'][:60]}",
+        f"Notice drafted by {by.name}: {wording['en'][:60]}", by=by.id, occurred_at=occurred_at, refs={"notice": id},
     )  # fmt: skip
     return notice
 
@@ -84,15 +86,26 @@ def find(session: Session, notice: str) -> Notice:
     return found
 
 
-def approve(session: Session, notice: Notice, by: Standing) -> None:
-    """Approve a draft. Raises Conflict when it is not one, Forbidden for its own author."""
+def approve(session: Session, notice: Notice, by: Standing, eta: datetime | None = None) -> None:
+    """Approve a draft, with the expected time where its words ask for one; the same words are approved on every channel.
+
+    Raises Conflict when it is no draft, Forbidden for its own author, Refused when the time is missing.
+    """
     if notice.state != "draft":
         raise Conflict(
             "state_conflict", "该公告已处理。", "This notice was dealt with already.", state={"state": notice.state}
         )
     if notice.by == by.id:
         raise Forbidden("second_person_needed", "须由他人批准。", "Somebody else must approve it.")
-    notice.state, notice.approved_by, notice.approved_at = "approved", by.id, now()
+    eta = eta or notice.eta
+    if eta is None and any("{eta}" in said for said in notice.wording.values()):
+        raise Refused("eta_needed", "请填写预计恢复时间。", "Give the time it is expected back.", path="eta")
+    zone = ZoneInfo(people.organisation(session).timezone)
+    for one in _same_wording(session, notice):
+        one.state, one.approved_by, one.approved_at, one.eta = "approved", by.id, now(), eta
+        if eta is not None:
+            shown = eta.astimezone(zone).strftime("%H:%M")
+            one.wording = {language: said.replace("{eta}", shown) for language, said in one.wording.items()}
     timeline.record(
         session,
         notice.incident,
@@ -102,6 +115,14 @@ def approve(session: Session, notice: Notice, by: Standing) -> None:
         by=by.id,
         refs={"notice": notice.id},
     )
+
+
+def _same_wording(session: Session, notice: Notice) -> list[Notice]:
+    """The drafts with the same words for other channels: wording is approved once."""
+    if notice.key is None:
+        return [notice]
+    query = select(Notice).where(Notice.incident == notice.incident, Notice.key == notice.key, Notice.state == "draft")
+    return [one for one in session.scalars(query) if one.wording == notice.wording]
 
 
 def publish(session: Session, notice: Notice, by: Standing, drill: bool) -> None:

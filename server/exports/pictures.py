@@ -38,7 +38,7 @@ def reencode(source: Path, target: Path, thumbnail: Path) -> Picture:
     """Write `source` again as JPEG with a thumbnail, without metadata. Raises PictureRefused."""
     command = [sys.executable, "-m", "server.exports.pictures", str(source), str(target), str(thumbnail)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS * 3, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS * 3, check=False)  # noqa: S603 - our own module, paths we made
     except subprocess.TimeoutExpired:
         raise PictureRefused("picture_too_slow") from None
     try:
@@ -78,7 +78,7 @@ def main() -> None:
     """The child: its memory and processor time are limited before it touches the bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY, CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CHILD_SECONDS, CHILD_SECONDS))
-    print(json.dumps(_in_child(*sys.argv[1:4])))
+    sys.stdout.write(json.dumps(_in_child(*sys.argv[1:4])))
 
 
 if __name__ == "__main__":
