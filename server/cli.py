@@ -98,7 +98,7 @@ def supervise(config: Config) -> None:
                     click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
                     time.sleep(min(0.2 * 2**failures, 4))
                 command = [sys.executable, "-m", "server.cli", name]
-                children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - ourselves
+                children[name] = subprocess.Popen(command, start_new_session=True)
         if not announced and checking.answers(config):
             announced, failures = True, 0
             _announce(config)

@@ -11,7 +11,7 @@ from server.config import Config
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
 
 
-class Worker(GeventWorker):
+class Worker(GeventWorker):  # type: ignore[misc]
     """A gevent worker that ends its streams first, so that a restart does not wait for them."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -22,7 +22,7 @@ class Worker(GeventWorker):
         super().handle_exit(sig, frame)
 
 
-class Web(BaseApplication):
+class Web(BaseApplication):  # type: ignore[misc]
     """gunicorn, set up by our own settings instead of a file."""
 
     def __init__(self, config: Config) -> None:

@@ -37,7 +37,7 @@ TOUCH = timedelta(minutes=10)
 _hashing = threading.BoundedSemaphore(2)  # one hash takes 64 MB and a quarter of a second
 
 
-class User(UserMixin):
+class User(UserMixin):  # type: ignore[misc]
     """What flask-login holds for a request: the person's standing and their session."""
 
     def __init__(self, standing: Standing, device: str, session: str) -> None:

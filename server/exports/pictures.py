@@ -38,7 +38,7 @@ def reencode(source: Path, target: Path, thumbnail: Path) -> Picture:
     """Write `source` again as JPEG with a thumbnail, without metadata. Raises PictureRefused."""
     command = [sys.executable, "-m", "server.exports.pictures", str(source), str(target), str(thumbnail)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS * 3, check=False)  # noqa: S603 - our own module, paths we made
+        done = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS * 3, check=False)
     except subprocess.TimeoutExpired:
         raise PictureRefused("picture_too_slow") from None
     try:
