@@ -73,11 +73,17 @@ class Reader:
             return True
         hint = full_width_hint(key.text + ":") or full_width_hint(key.text)
         near = self.near(key.text, parts)
+        if " " in key.text.strip():
+            zh, en = (
+                "花括号里的英文逗号会断开文字，请换写法或加引号。",
+                "An English comma inside { } ends the text: reword or quote it.",
+            )
+            hint = hint or (zh, en)
         zh = f"没有“{key.text}”这个键。" + (f"是不是“{near}”？" if near else "") + (hint[0] if hint else "")
         en = (
             f"There is no key {key.text!r} here."
             + (f" Did you mean {near!r}?" if near else "")
-            + (hint[1] if hint else "")
+            + (f" {hint[1]}" if hint else "")
         )
         self.bad(key, f"{path}.{key.text}".strip("."), "unknown_key", zh, en, near)
         return False
