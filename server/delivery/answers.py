@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from server import clock
 
@@ -13,6 +13,7 @@ MOST_HEAD = 8192
 LONGEST_WAIT = 15 * 60.0
 """Seconds; a service that asks for more patience than this is asked again after it."""
 
+_BARE_END = b"\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n")
 _CHUNKED = re.compile(rb"\ntransfer-encoding:[^\n]*chunked")
@@ -21,8 +22,7 @@ _CLOSE = re.compile(rb"\nconnection:[^\n]*close")
 _RETRY_AFTER = re.compile(rb"\nretry-after:[ \t]*([^\r\n]{1,64})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back. `retry_after` in seconds (0 to 900) or None; `reusable` says the connection may go on."""
 
     status: int
@@ -50,6 +50,16 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Answer | None:
         """Take more bytes; the answer as soon as it is complete, too long, or not HTTP (status 0)."""
+        if not self._data and self._head is None and data.endswith(_BARE_END):
+            # by far the most answers: one piece, nothing but a head
+            head = _read_head(data[:-2])
+            if (
+                head is not None
+                and head.length == 0
+                and 200 <= head.status < 300
+                and data.find(b"\r\n\r\n") == len(data) - 4
+            ):
+                return Answer(head.status, reusable=head.keeps_open)
         self._data += data
         while self._head is None:
             end = self._data.find(b"\r\n\r\n")
@@ -85,8 +95,7 @@ class AnswerReader:
         return Answer(head.status, body, head.retry_after, clean_end and head.keeps_open)
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     status: int
     length: int | None
     chunked: bool
@@ -113,7 +122,7 @@ def _read_head(raw: bytes) -> _Head | None:
         return None
     lower = raw.lower()
     length = _LENGTH.search(lower)
-    asked = _RETRY_AFTER.search(raw)
+    asked = _RETRY_AFTER.search(raw) if raw[9:10] in b"345" else None
     return _Head(
         status=int(status[2]),
         length=int(length[1]) if length else None,

@@ -7,7 +7,7 @@ message and is then gone; envelopes live in the sender's memory only and are ref
 import hmac
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,16 +27,14 @@ _KEY_INFO = b"Content-Encoding: aes128gcm\x00\x01"
 _NONCE_INFO = b"Content-Encoding: nonce\x00\x01"
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneKeys:
+class PhoneKeys(NamedTuple):
     """A phone's public point (65 bytes, uncompressed) and its secret (16 bytes)."""
 
     p256dh: bytes
     auth: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The ephemeral public key (65 bytes) and the 32-byte input keying material agreed with one phone."""
 
     public: bytes

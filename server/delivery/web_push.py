@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +17,11 @@ from server.delivery.outcomes import Message, Outcome, Result
 from server.delivery.transport import Fallen, Request, Transport
 from server.delivery.vapid import Signer
 from server.domain.errors import Refused
-from server.domain.push_endpoints import Endpoint, PushHosts, parse_endpoint
+from server.domain.push_endpoints import PushHosts, parse_endpoint
 
 LONGEST_LIFE = 4 * 60 * 60
 """Seconds a push service may keep an alert for a phone that is off."""
+MOST_HEADS = 256
 MOST_PLAINTEXT = 3000
 """UTF-8 bytes; larger payloads go out in the small form."""
 
@@ -47,8 +49,18 @@ class WebPush:
         self._transport = transport
         self._signer = signer
         self._now = now
+        self._heads: dict[tuple[str, int, str, str], bytes] = {}
         self._lean = lean_form_proves_itself()
         self._endpoint = functools.lru_cache(maxsize=65_536)(functools.partial(parse_endpoint, hosts=hosts))
+
+    def expect(self, addresses: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Name all live subscriptions, so that what can be done before an alert is done before it."""
+        keys = []
+        for endpoint, p256dh, auth in addresses:
+            keys.append(PhoneKeys(p256dh, auth))
+            with suppress(Refused):
+                self._endpoint(endpoint)
+        self.envelopes.keep_for(keys)
 
     async def send(self, message: Message) -> Outcome:
         """Send one message and wait for how it ended."""
@@ -84,11 +96,11 @@ class WebPush:
         if not _TOPIC.fullmatch(message.topic) or not _PATH.fullmatch(endpoint.path):
             done(Outcome(Result.BLOCKED, detail="address_malformed"))
             return
-        urgency = "high" if message.critical else "normal"
+        head = self._head(endpoint.origin, life, "high" if message.critical else "normal", message.topic)
 
         def build() -> bytes:
             body = self._encrypted(keys, plaintext)
-            return self._head(endpoint, life, urgency, message.topic, len(body)) + body
+            return b"POST %b%b%d\r\n\r\n%b" % (endpoint.path.encode("ascii"), head, len(body), body)
 
         def ended(end: Answer | Fallen) -> None:
             done(_outcome(end, message.attempt))
@@ -98,14 +110,20 @@ class WebPush:
     def _encrypted(self, keys: PhoneKeys, plaintext: bytes) -> bytes:
         return encrypt(self.envelopes.take(keys), plaintext) if self._lean else encrypt_by_reference(keys, plaintext)
 
-    def _head(self, endpoint: Endpoint, life: int, urgency: str, topic: str, length: int) -> bytes:
-        host = endpoint.origin.partition("://")[2]
-        return (
-            f"POST {endpoint.path} HTTP/1.1\r\nHost: {host}\r\n"
-            f"Authorization: {self._signer.authorization(endpoint.origin)}\r\n"
-            f"TTL: {life}\r\nUrgency: {urgency}\r\nTopic: {topic}\r\nContent-Encoding: aes128gcm\r\n"
-            f"Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
-        ).encode("ascii")
+    def _head(self, origin: str, life: int, urgency: str, topic: str) -> bytes:
+        """What stands between the path and the length: the same for all phones of a service within one second."""
+        key = (origin, life, urgency, topic)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = (
+                f" HTTP/1.1\r\nHost: {origin.partition('://')[2]}\r\n"
+                f"Authorization: {self._signer.authorization(origin)}\r\n"
+                f"TTL: {life}\r\nUrgency: {urgency}\r\nTopic: {topic}\r\nContent-Encoding: aes128gcm\r\n"
+                "Content-Type: application/octet-stream\r\nContent-Length: "
+            ).encode("ascii")
+        return head
 
 
 def fitting(payload: Mapping[str, Any]) -> bytes:

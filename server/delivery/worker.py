@@ -8,13 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 import uvloop
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.config import Config
 from server.db import Database
 from server.delivery.chores import Chore, keep
-from server.delivery.envelopes import EnvelopeBox, PhoneKeys
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
 from server.delivery.sending import Sender
@@ -66,14 +64,13 @@ class Worker:
         signer = Signer(load_or_make_key(config.data_folder / VAPID_FILE), config.vapid_subject, now)
         hosts = push_hosts(config)
         transport = Transport(hosts.test_origins)
-        envelopes = EnvelopeBox()
         executor = ThreadPoolExecutor(THREADS, "database")
-        push = WebPush(transport, signer, hosts, now, envelopes)
+        push = WebPush(transport, signer, hosts, now)
         sender = Sender(database, push, Letters(config.secret()), executor, self._channels)
         bell = Bell()
         work = [
             sender.run(bell.listen()),
-            self._prepare(envelopes, sender, executor),
+            self._prepare(push, sender, executor),
             *(keep(chore, database, executor, bell.listen()) for chore in self._chores),
         ]
         try:
@@ -94,25 +91,22 @@ class Worker:
             if isinstance(end, Exception):
                 raise end
 
-    async def _prepare(self, envelopes: EnvelopeBox, sender: Sender, executor: ThreadPoolExecutor) -> None:
+    async def _prepare(self, push: WebPush, sender: Sender, executor: ThreadPoolExecutor) -> None:
         """Keep a sealed envelope ready for every live subscription, working only while nothing is being sent."""
         loop = asyncio.get_running_loop()
         while True:
-            envelopes.keep_for(await loop.run_in_executor(executor, self._live_phones))
+            push.expect(await loop.run_in_executor(executor, self._live_subscriptions))
             until = loop.time() + SUBSCRIPTIONS_SECONDS
             while loop.time() < until:
-                made = 0 if sender.in_hand else envelopes.refill(SEALED_AT_ONCE)
+                made = 0 if sender.in_hand else push.envelopes.refill(SEALED_AT_ONCE)
                 await asyncio.sleep(0.001 if made else 0.25)
 
-    def _live_phones(self) -> list[PhoneKeys]:
+    def _live_subscriptions(self) -> list[tuple[str, bytes, bytes]]:
+        query = select(Subscription.endpoint, Subscription.p256dh, Subscription.auth).where(
+            Subscription.state == "live"
+        )
         with self._database.read() as session:
-            return live_phones(session)
-
-
-def live_phones(session: Session) -> list[PhoneKeys]:
-    """The keys of every subscription that may get a message."""
-    query = select(Subscription.p256dh, Subscription.auth).where(Subscription.state == "live")
-    return [PhoneKeys(point, secret) for point, secret in session.execute(query)]
+            return [(row.endpoint, row.p256dh, row.auth) for row in session.execute(query)]
 
 
 def run_worker(

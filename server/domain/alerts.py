@@ -13,6 +13,7 @@ from server.domain import feed, incidents, outbox, people, plans, rules, timelin
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
+NOTE_LATER = timedelta(seconds=0.25)
 REMINDERS = (120, 300, 600)  # seconds after the alert; only the silent are asked again
 WORDS = {
     "received": ("收到", "received"),
@@ -274,8 +275,11 @@ def note_told(session: Session, most: int = 400) -> int:
 
 
 def told_due(session: Session) -> datetime | None:
-    """Now when there is something to note, else None."""
-    return now() if outbox.unnoted(session, 1) else None
+    """When there is something to note: now, or a little later while alerts still wait to be sent; else None."""
+    if not outbox.unnoted(session, 1):
+        return None
+    at, waiting = now(), outbox.next_due(session)
+    return at + NOTE_LATER if waiting is not None and waiting <= at else at
 
 
 def just_asked(session: Session, incident: str, teams: Sequence[str]) -> bool:

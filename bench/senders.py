@@ -1,0 +1,156 @@
+"""One sender against a push service, in a process of its own: `python -m bench.senders NAME ORIGIN COUNT [CA]`.
+
+Prints one JSON line: seconds from the first message to the last acceptance, and the process's peak memory in MB.
+Every sender gets the same subscriptions (a fresh P-256 key for each phone) and the same 200-byte payload.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import resource
+import ssl
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import aiohttp
+import uvloop
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from py_vapid import Vapid02
+from pywebpush import webpush_async
+
+from server.clock import now
+from server.delivery.answers import Answer
+from server.delivery.envelopes import EnvelopeBox, PhoneKeys, encrypt, seal
+from server.delivery.outcomes import Message, Outcome, Result
+from server.delivery.transport import Fallen, Request, Transport
+from server.delivery.vapid import Signer
+from server.delivery.web_push import WebPush
+from server.domain.push_endpoints import PushHosts, parse_endpoint
+
+TEXT = "售票系统故障，启动预案，请立即到游客中心集合。"
+PAYLOAD = {"notification": {"title": TEXT, "body": "x" * 60}, "tocsin": {"alert": "0" * 32}}
+KEY = ec.generate_private_key(ec.SECP256R1())
+SUBJECT = "mailto:duty@example.org"
+IN_FLIGHT = 100
+
+
+def phones(count: int) -> list[PhoneKeys]:
+    """So many phones with keys of their own."""
+    made = []
+    for _ in range(count):
+        point = ec.generate_private_key(ec.SECP256R1()).public_key()
+        made.append(PhoneKeys(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint), os.urandom(16)))
+    return made
+
+
+def tls_context(authority: str | None) -> ssl.SSLContext:
+    """Trusts only the bench's own certificate when one is named."""
+    return ssl.create_default_context(cafile=authority)
+
+
+async def ours(origin: str, keys: list[PhoneKeys], authority: str | None, each: int) -> float:
+    """This product's channel; `each` sealed envelopes lie ready per phone."""
+    origins = frozenset({origin})
+    box = EnvelopeBox(max(each, 1))
+    transport = Transport(origins, tls=tls_context(authority))
+    channel = WebPush(transport, Signer(KEY, SUBJECT, now), PushHosts(test_origins=origins), now, box)
+    if each:  # what the worker does while nothing happens
+        channel.expect((f"{origin}/wpush/{number}", *phone) for number, phone in enumerate(keys))
+        while box.refill(1000):
+            pass
+    done, failed, expires = asyncio.Event(), 0, now() + timedelta(hours=1)
+    left = len(keys)
+
+    def ended(outcome: Outcome) -> None:
+        nonlocal left, failed
+        left -= 1
+        failed += outcome.result is not Result.ACCEPTED
+        if left == 0:
+            done.set()
+
+    started = time.perf_counter()
+    for number, phone in enumerate(keys):
+        address = {"endpoint": f"{origin}/wpush/{number}", "p256dh": phone.p256dh, "auth": phone.auth}
+        channel.submit(Message("", address, PAYLOAD, "0" * 32, expires, True), ended)
+    await done.wait()
+    seconds = time.perf_counter() - started
+    assert failed == 0, f"{failed} messages failed"
+    await transport.close()
+    return seconds
+
+
+async def raw(origin: str, keys: list[PhoneKeys], authority: str | None) -> float:
+    """The floor: the same bytes, made beforehand, over the same connections."""
+    transport = Transport(frozenset({origin}), tls=tls_context(authority))
+    endpoint = parse_endpoint(f"{origin}/wpush/1", PushHosts(test_origins=frozenset({origin})))
+    signer = Signer(KEY, SUBJECT, now)
+    body = encrypt(seal(keys[0]), json.dumps(PAYLOAD).encode())
+    ready = (
+        f"POST /wpush/1 HTTP/1.1\r\nHost: {origin.partition('//')[2]}\r\nAuthorization: {signer.authorization(origin)}\r\n"
+        f"TTL: 3600\r\nUrgency: high\r\nContent-Encoding: aes128gcm\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    done, left = asyncio.Event(), len(keys)
+
+    def ended(end: Answer | Fallen) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            done.set()
+
+    started = time.perf_counter()
+    for _ in keys:
+        transport.submit(endpoint, Request(lambda: ready, ended))
+    await done.wait()
+    seconds = time.perf_counter() - started
+    await transport.close()
+    return seconds
+
+
+async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | None) -> float:
+    """pywebpush's own asynchronous sender, one session, 100 in flight."""
+    infos = [
+        {"endpoint": f"{origin}/wpush/{number}", "keys": {"p256dh": text(phone.p256dh), "auth": text(phone.auth)}}
+        for number, phone in enumerate(keys)
+    ]
+    data, waiting = json.dumps(PAYLOAD), asyncio.Semaphore(IN_FLIGHT)
+    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls_context(authority))
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def one(info: dict[str, object]) -> None:
+            async with waiting:
+                await webpush_async(
+                    info, data, vapid_private_key=Vapid02(KEY), vapid_claims={"sub": SUBJECT}, ttl=3600,
+                    aiohttp_session=session, timeout=30,
+                )  # fmt: skip
+
+        started = time.perf_counter()
+        await asyncio.gather(*map(one, infos))
+        return time.perf_counter() - started
+
+
+def text(raw_bytes: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(raw_bytes).rstrip(b"=").decode()
+
+
+SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Awaitable[float]]] = {
+    "sealed": lambda *given: ours(*given, 1),
+    "fresh": lambda *given: ours(*given, 0),
+    "raw": raw,
+    "webpush_async": by_webpush_async,
+}
+
+
+def main(name: str, origin: str, count: str, authority: str | None = None) -> None:
+    """Send and print what it took."""
+    keys = phones(int(count))
+    seconds = uvloop.run(SENDERS[name](origin, keys, authority))  # type: ignore[arg-type]
+    print(json.dumps({"seconds": seconds, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
