@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Text, event, func, select, tuple_, update
+from sqlalchemy import BigInteger, Index, String, Text, event, func, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import now
@@ -89,7 +90,7 @@ def publish(session: Session) -> None:
     for key in touched:
         for space in wanted[key] | {row.space for row in present.get(key, ())}:
             by_space.setdefault(space, []).append(key)
-    versions = {space: _raise(session, space, len(keys)) for space, keys in sorted(by_space.items())}
+    versions = _raise(session, {space: len(keys) for space, keys in by_space.items()})
     rows = {
         (row.space, row.type, row.entity): row
         for row in (r for rs in _present(session, list(touched)).values() for r in rs)
@@ -126,20 +127,17 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, s
     return found
 
 
-def _raise(session: Session, space: str, by: int) -> int:
-    """Raise one space's version under its row lock and return it."""
-    statement = (
-        update(Space)
-        .where(Space.id == space)
-        .values(version=Space.version + by, changed_at=now())
-        .returning(Space.version)
-    )
-    version = session.execute(statement.execution_options(synchronize_session=False)).scalar()
-    if version is None:
-        # Two transactions that open the same new space collide on its key; the later one runs again.
-        session.execute(Space.__table__.insert(), [{"id": space, "version": by, "min_version": 0, "changed_at": now()}])  # type: ignore[attr-defined]
-        return by
-    return version
+def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
+    """Raise the versions of these spaces under their row locks, taken in sorted order, and return them."""
+    at = now()
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    new = insert(Space)
+    statement = new.on_conflict_do_update(
+        index_elements=[Space.id], set_={"version": Space.version + new.excluded.version, "changed_at": at}
+    ).returning(Space.id, Space.version)
+    rows = [{"id": space, "version": count, "min_version": 0, "changed_at": at} for space, count in sorted(by.items())]
+    found = session.execute(statement.execution_options(populate_existing=True), rows)
+    return {row.id: row.version for row in found}
 
 
 def epoch(session: Session) -> str:
