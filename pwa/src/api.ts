@@ -146,10 +146,13 @@ async function refusal(response: Response): Promise<Refused | Offline> {
     const problem = (await response.json().catch(() => null)) as (Problem & Record<string, unknown>) | null;
     if (problem && typeof problem.code === 'string') {
       const { code, title = '', detail = '', errors = [] } = problem;
+      problem['epoch'] ??= response.headers.get('X-Tocsin-Epoch') ?? undefined;
       return new Refused(response.status, code, title, detail, errors, after, problem);
     }
   }
-  if (response.status >= 500 || response.status === 413 || response.status === 429) {
+  // The answer to HEAD has no body; what carries the server's mark is the server's own.
+  const marked = response.headers.has('X-Tocsin-Time');
+  if (marked || response.status >= 500 || response.status === 413 || response.status === 429) {
     return new Refused(response.status, `http_${response.status}`, '', '', [], after, {});
   }
   return new Offline(`a ${response.status} that is not the server's`);

@@ -84,12 +84,12 @@ test('an id that belongs to another fact is sent again under a new one', async (
   expect(server.facts.size).toBe(2);
 });
 
-test('conflict counts as received: the fact is kept by the server', async () => {
+test('what came too late to take effect lies in the tray with the reason, not among what was received', async () => {
   await tally(1);
-  server.judge = () => ({ status: 'conflict', http: 200, body: {} });
+  server.judge = () => ({ status: 'conflict', http: 409, code: 'already_decided', message: '已有决定' });
   await flush(phone);
   expect(await kept()).toBe(0);
-  expect(await tray()).toEqual([]);
+  expect(await tray()).toMatchObject([{ code: 'already_decided', message: '已有决定' }]);
 });
 
 test('retry_later keeps the item, sends the rest, and does not ask at once again', async () => {

@@ -59,8 +59,17 @@ test('C17 an alert is shown before anything is asked of the network; then its re
   await onPush(message());
   expect(shown).toMatchObject([{ title: '红色 检票系统故障', callsBefore: 0 }]);
   expect(shown[0]!.options).toMatchObject({ tag: 'a1', requireInteraction: true, silent: false, body: '立即到位' });
-  expect(asked()).toEqual(['PUT /api/v1/deliveries/d1/receipts/*', 'POST /api/v1/changes']);
+  expect(asked()).toEqual(['POST /api/v1/tokens/receipts/*', 'POST /api/v1/changes']);
   expect(server.calls[0]!.body).toMatchObject({ kind: 'delivered', token: 'rt' });
+});
+
+test('a test push, which is about no alert, is shown, receipted, and opens the settings', async () => {
+  await onPush(message({ alert: null, recipient: null, incident: null }));
+  expect(shown).toMatchObject([{ title: '红色 检票系统故障' }]);
+  expect(asked()[0]).toBe('POST /api/v1/tokens/receipts/*');
+  await onClick('', head({ alert: null, recipient: null }));
+  expect(opened).toEqual(['/#/me']);
+  expect(server.batches()).toEqual([]);
 });
 
 test.each([

@@ -18,6 +18,8 @@ declare const self: {
     openWindow(path: string): Promise<unknown>;
   };
 };
+/** About an alert that awaits this person's answer. */
+type Answerable = PushHead & { alert: Id; recipient: Id };
 interface OpenPage {
   visibilityState: string;
   postMessage(message: unknown): void;
@@ -58,21 +60,21 @@ export async function onPush(text: string | null): Promise<void> {
 /** A tap on the notification or on one of its answers. */
 export async function onClick(action: string, data: unknown): Promise<void> {
   const head = isHead(data) ? data : null;
-  if (head && ANSWERS.includes(action)) {
+  if (isAnswerable(head) && ANSWERS.includes(action)) {
     await answer(head, action as AnswerKind);
     return;
   }
   const mine = await wake();
-  if (head && mine?.person === head.person) {
+  if (head?.alert && mine?.person === head.person) {
     const fact = { path: `/alerts/${head.alert}/receipts/{id}`, body: { kind: 'opened', channel: 'push' } };
     await put(mine, fact).catch(() => undefined);
   }
-  await openApp(head ? `/#/alerts/${head.alert}` : '/#/now');
+  await openApp(head?.alert ? `/#/alerts/${head.alert}` : head ? '/#/me' : '/#/now');
   if (mine) await flush(mine);
 }
 
 /** Written down before anything is sent; without a session the message's own one-purpose token carries it. */
-async function answer(head: PushHead, kind: AnswerKind): Promise<void> {
+async function answer(head: Answerable, kind: AnswerKind): Promise<void> {
   const mine = await wake();
   const id = newId();
   const occurred = stamp();
@@ -88,11 +90,11 @@ async function answer(head: PushHead, kind: AnswerKind): Promise<void> {
     const outcome = await flush(mine);
     reached = outcome.state === 'done';
     if (outcome.state === 'signed_out' || outcome.state === 'wrong_person') {
-      reached = await byToken('answers', id, { token: head.answer_token, kind, occurred_at: occurred });
+      reached = await byToken(id, { token: head.answer_token, kind, occurred_at: occurred });
       if (reached) await settle(mine, [entry], [{ id, status: 'applied', http: 200 }], 0);
     }
   } else {
-    reached = await byToken('answers', id, { token: head.answer_token, kind, occurred_at: occurred });
+    reached = await byToken(id, { token: head.answer_token, kind, occurred_at: occurred });
   }
   const kept = mine?.person === head.person;
   const words = spoken(head.locale);
@@ -106,21 +108,21 @@ async function answer(head: PushHead, kind: AnswerKind): Promise<void> {
   });
 }
 
-/** Says `delivered` for the push itself; if the server cannot be reached now, the queue says it later. */
+/** Says `delivered` for the push itself, session or not; if the server cannot be reached now, the queue says it later. */
 async function receipt(head: PushHead): Promise<void> {
   const body = { kind: 'delivered', occurred_at: stamp(), token: head.receipt_token };
   try {
-    await call('PUT', `/deliveries/${head.delivery}/receipts/${newId()}`, { body, timeoutMs: 8_000 });
+    await call('POST', `/tokens/receipts/${newId()}`, { body, timeoutMs: 8_000 });
   } catch (error) {
     const mine = store();
-    if (!(error instanceof Offline) || mine?.person !== head.person) return;
+    if (!(error instanceof Offline) || mine?.person !== head.person || !head.alert) return;
     await put(mine, { path: `/alerts/${head.alert}/receipts/{id}`, body: { kind: 'delivered', channel: 'push' } });
   }
 }
 
-async function byToken(what: 'answers' | 'receipts', id: Id, body: Record<string, unknown>): Promise<boolean> {
+async function byToken(id: Id, body: Record<string, unknown>): Promise<boolean> {
   try {
-    await call('POST', `/tokens/${what}/${id}`, { body });
+    await call('POST', `/tokens/answers/${id}`, { body });
     return true;
   } catch (error) {
     if (error instanceof Offline || error instanceof Refused) return false;
@@ -134,7 +136,7 @@ async function showAlert(payload: PushPayload, head: PushHead, mine: Store): Pro
   const words = spoken(head.locale);
   const options: NotificationOptions & Record<string, unknown> = {
     body: said.body ?? '',
-    tag: said.tag ?? head.alert,
+    tag: said.tag ?? head.alert ?? head.delivery,
     lang: said.lang ?? head.locale,
     dir: said.dir ?? 'auto',
     icon: ICON,
@@ -167,7 +169,7 @@ async function showNeutral(head: PushHead | null): Promise<void> {
 
 async function isOver(mine: Store, head: PushHead): Promise<boolean> {
   if (Date.parse(head.expires_at) < now()) return true;
-  const key: [string, string, string] = [`me:${head.person}`, 'alert', head.alert];
+  const key: [string, string, string] = [`me:${head.person}`, 'alert', head.alert ?? ''];
   const row = await mine.read(['rows'], (tx) => tx.objectStore('rows').get(key));
   return row?.doc['status'] === 'ended';
 }
@@ -200,9 +202,15 @@ function parsed(text: string | null): PushPayload | null {
   }
 }
 
+function isAnswerable(head: PushHead | null): head is Answerable {
+  return typeof head?.alert === 'string' && typeof head.recipient === 'string';
+}
+
 function isHead(value: unknown): value is PushHead {
   const head = value as Partial<PushHead> | null;
-  return typeof head === 'object' && head !== null && typeof head.alert === 'string' && typeof head.person === 'string';
+  return (
+    typeof head === 'object' && head !== null && typeof head.delivery === 'string' && typeof head.person === 'string'
+  );
 }
 
 async function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {

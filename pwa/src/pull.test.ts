@@ -103,6 +103,25 @@ test('an epoch change seen by a pull offers again what was acknowledged, and sta
   expect(await cursors()).toEqual({ org: 1 });
 });
 
+test('after a new epoch rows and spaces that the server no longer knows are gone, at no moment before the new ones are here', async () => {
+  server.row('org', 'person', 'p1', { id: 'p1' });
+  server.row('org', 'person', 'lost', { id: 'lost' });
+  server.row('incident:i', 'limit', 'l1', { id: 'l1' });
+  await sync();
+  server.epoch = 'epoch-2';
+  server.spaces.delete('incident:i');
+  server.space('org').rows.delete('person/lost');
+  server.interrupts.push(
+    () => null,
+    () => 'no network',
+  );
+  await sync();
+  expect(await rows()).toHaveLength(3);
+  await sync();
+  expect((await rows()).map(({ id }) => id)).toEqual(['p1']);
+  expect(await cursors()).toEqual({ org: 2 });
+});
+
 test('sync sends before it pulls, and calls meanwhile are one more run', async () => {
   await put(phone, { path: '/tallies/{id}', body: {} });
   await Promise.all([sync(), sync(), sync(), sync()]);

@@ -20,6 +20,7 @@ export function pull(store: Store): Promise<Outcome> {
 
 async function pullAll(store: Store): Promise<Outcome> {
   const began = Date.now();
+  const first = (await store.read(['cursors'], (tx) => tx.objectStore('cursors').count())) === 0;
   try {
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = await ask(store);
@@ -27,6 +28,7 @@ async function pullAll(store: Store): Promise<Outcome> {
       if (await changeEpoch(store, answer.epoch)) return { state: 'again', retryAt: null };
       await take(store, answer);
       if (!answer.spaces.some((space) => space.more)) {
+        if (first) await forgetStrays(store);
         await markSettled(store, began);
         return { state: 'done', retryAt: null };
       }
@@ -54,6 +56,23 @@ async function ask(store: Store): Promise<ChangesAnswer> {
   });
 }
 
+/** After a pull that named no cursors: a space that did not come is no longer this person's. */
+async function forgetStrays(store: Store): Promise<void> {
+  const strays = await store.write(['rows', 'cursors'], async (tx) => {
+    const known = new Set(await tx.objectStore('cursors').getAllKeys());
+    const index = tx.objectStore('rows').index('space');
+    const found = new Set<string>();
+    for (let at = await index.openKeyCursor(null, 'nextunique'); at; at = await at.continue()) {
+      if (!known.has(at.key)) found.add(at.key);
+    }
+    for (const space of found) {
+      for (const key of await index.getAllKeys(space)) await tx.objectStore('rows').delete(key);
+    }
+    return [...found];
+  });
+  if (strays.length) announce({ person: store.person, rows: { put: [], gone: [], spacesGone: strays } });
+}
+
 /** Writes one page: rows, cursors, spaces lost. */
 export async function take(store: Store, answer: ChangesAnswer): Promise<void> {
   const rows: NonNullable<Change['rows']> = { put: [], gone: [], spacesGone: [] };
@@ -64,9 +83,14 @@ export async function take(store: Store, answer: ChangesAnswer): Promise<void> {
     rows.spacesGone = [];
     aside = [];
     const table = tx.objectStore('rows');
+    const known = new Set(await tx.objectStore('cursors').getAllKeys());
+    // Without a cursor it is a snapshot, also after the cursors were cleared by a new epoch.
+    const anew = answer.spaces.filter((space) => space.reset || !known.has(space.id)).map((space) => space.id);
     for (const space of answer.drop) aside.push(...(await strand(space)));
-    for (const space of [...answer.drop, ...answer.spaces.filter((one) => one.reset).map((one) => one.id)]) {
-      for (const key of await table.index('space').getAllKeys(space)) await table.delete(key);
+    for (const space of [...answer.drop, ...anew]) {
+      const old = await table.index('space').getAllKeys(space);
+      if (old.length === 0 && !known.has(space)) continue;
+      for (const key of old) await table.delete(key);
       await tx.objectStore('cursors').delete(space);
       rows.spacesGone.push(space);
     }

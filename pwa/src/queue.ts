@@ -131,7 +131,7 @@ export async function settle(store: Store, batch: Entry[], results: BatchResult[
           (result.status === 'refused' && postponed.some((id) => id !== entry.id && names(entry, id)));
         if (waits) {
           later.push({ ...entry, attempts: entry.attempts + 1, not_before: retryAt });
-        } else if (result.status === 'refused') {
+        } else if (result.status === 'refused' || result.status === 'conflict') {
           refused.push(inTray(entry, result.code ?? `http_${result.http}`, result.message ?? '', result.errors ?? []));
         } else {
           done.push({ ...entry, status: result.status, sent_at: Date.now(), settled: 0 });

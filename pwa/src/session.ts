@@ -5,7 +5,7 @@ import { call, Offline, Refused, speak } from './api';
 import { announce, hear } from './changes';
 import { setSetting, setting, store, Store, useStore } from './db';
 import { erase } from './erase';
-import { changeEpoch, flush, forgetBackOff, heard } from './flush';
+import { changeEpoch, flush, forgetBackOff, heard, stopped } from './flush';
 import { restore } from './clock';
 import { newId } from './ids';
 import { load } from './memory';
@@ -59,8 +59,8 @@ export async function confirmSession(): Promise<void> {
     heard({ sessionExpired: false, wrongPerson: false });
     await checkSubscription(answer);
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) heard({ sessionExpired: true });
-    else if (!(error instanceof Refused || error instanceof Offline)) throw error;
+    if (error instanceof Refused || error instanceof Offline) await stopped(mine, error);
+    else throw error;
   }
 }
 

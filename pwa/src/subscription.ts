@@ -51,7 +51,7 @@ export async function fit(
         endpoint,
         keys,
         vapid_public_key: to.key,
-        ...(expirationTime ? { expiration_time: new Date(expirationTime).toISOString() } : {}),
+        ...(expirationTime ? { expiration_time: Math.floor(expirationTime) } : {}),
       },
     });
     await setSetting('subscription', { endpoint, person: to.person, key: to.key, at: Date.now() });

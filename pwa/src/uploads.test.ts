@@ -104,6 +104,17 @@ test('409 tells that the server stands elsewhere: asked again, then continued', 
   expect(arrived()).toBe(true);
 });
 
+test('a server that starts over again and again ends in a refusal, not in a circle', async () => {
+  await reported();
+  const over = Array.from({ length: 60 }, (_, n) => (call: { method: string }) => {
+    if (call.method === 'HEAD') return server.empty(200, { 'Upload-Offset': n % 2 ? '0' : '1' });
+    return call.method === 'PATCH' ? server.problem(409, 'hash_mismatch') : null;
+  });
+  server.interrupts.push(...over);
+  await uploadWaiting(phone);
+  expect(await kept()).toMatchObject({ state: 'refused', code: 'hash_mismatch' });
+});
+
 test('an expired upload is begun anew, a damaged one too, but not for ever', async () => {
   await reported();
   server.interrupts.push(

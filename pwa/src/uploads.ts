@@ -8,6 +8,8 @@ import type { Id } from './types';
 
 const CHUNK = 256 * 1024;
 const TUS = { 'Tus-Resumable': '1.0.0' };
+/** How often the server may say that it stands elsewhere, before the photo counts as refused. */
+const MOST_MOVES = 3;
 const CHUNK_TIMEOUT_MS = 90_000;
 
 /** Uploads every photo whose fact the server has. Stops quietly when the connection or the session ends. */
@@ -75,6 +77,7 @@ async function begin(store: Store, photo: StoredPhoto): Promise<string> {
 
 async function send(store: Store, photo: StoredPhoto, url: string): Promise<void> {
   let offset = await offsetOf(url);
+  let moved = 0;
   while (offset < photo.bytes.byteLength) {
     tell(store, photo, offset);
     const data = photo.bytes.slice(offset, offset + CHUNK);
@@ -87,7 +90,7 @@ async function send(store: Store, photo: StoredPhoto, url: string): Promise<void
     } catch (error) {
       if (!(error instanceof Refused && error.status === 409)) throw error;
       const stands = await offsetOf(url);
-      if (stands === offset) throw error;
+      if (stands === offset || moved++ === MOST_MOVES) throw error;
       offset = stands;
     }
   }
@@ -116,5 +119,6 @@ function tell(store: Store, photo: StoredPhoto, sent: number): void {
 
 /** What no repeat can mend; a lost session, a busy or failing server can. */
 function final(error: Refused): boolean {
-  return error.status >= 400 && error.status < 500 && ![401, 408, 409, 423, 425, 429].includes(error.status);
+  if (error.code === 'offset_wrong') return false;
+  return error.status >= 400 && error.status < 500 && ![401, 408, 423, 425, 429].includes(error.status);
 }

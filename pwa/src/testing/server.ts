@@ -140,11 +140,12 @@ export class ServerDouble {
   }
 
   private changes(body: { epoch: string; cursors: Record<string, number> }): Response {
-    if (body.epoch !== this.epoch) return this.problem(409, 'epoch_changed', { epoch: this.epoch });
+    // As the real one: another epoch makes every cursor worthless, and the answer names the new one.
+    const cursors = body.epoch === this.epoch ? body.cursors : {};
     const allowed = [...this.spaces.keys()].filter((id) => this.allowed?.has(id) ?? true);
     const spaces = allowed.map((id) => {
       const { rows, version, minimum } = this.space(id);
-      const from = body.cursors[id] ?? 0;
+      const from = cursors[id] ?? 0;
       const reset = from > 0 && from < minimum;
       const newer = [...rows.values()].filter((row) => row.version > (reset ? 0 : from));
       newer.sort((a, b) => a.version - b.version);
@@ -152,7 +153,7 @@ export class ServerDouble {
       const more = newer.length > page.length;
       return { id, to: more ? page.at(-1)!.version : version, more, reset, rows: page };
     });
-    const drop = Object.keys(body.cursors).filter((id) => !allowed.includes(id));
+    const drop = Object.keys(cursors).filter((id) => !allowed.includes(id));
     return this.json({ epoch: this.epoch, server_time: new Date().toISOString(), spaces, drop });
   }
 
@@ -167,7 +168,7 @@ export class ServerDouble {
     const offset = kept.bytes.reduce((sum, part) => sum + part.length, 0);
     if (call.method === 'HEAD') return this.empty(200, { 'Upload-Offset': String(offset) });
     if (Number(call.headers.get('Upload-Offset')) !== offset) {
-      return this.problem(409, 'wrong_offset', {}, { 'Upload-Offset': String(offset) });
+      return this.problem(409, 'offset_wrong', {}, { 'Upload-Offset': String(offset) });
     }
     kept.bytes.push(new Uint8Array(call.raw!));
     return this.empty(204, { 'Upload-Offset': String(offset + call.raw!.byteLength) });

@@ -3,7 +3,15 @@
 import type { Id, Instant, Words, Role, TeamRole } from './basics';
 
 export interface Me {
-  person: { id: Id; name: string; username: string; role: Role; locale: 'zh' | 'en' };
+  person: {
+    id: Id;
+    name: string;
+    username: string;
+    role: Role;
+    locale: 'zh' | 'en';
+    theme?: string | null;
+    phone?: string | null;
+  };
   organisation: { id: Id; name: Words; timezone: string; demo: boolean };
   memberships: { team: Id; kind: string; role: TeamRole }[];
   device: { id: Id; name: string; subscribed: boolean };

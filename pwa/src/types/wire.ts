@@ -60,9 +60,10 @@ export interface ChangesAnswer {
 /** What a push message carries for this product, inside or instead of a declarative notification. */
 export interface PushHead {
   delivery: Id;
-  alert: Id;
-  recipient: Id;
-  incident: Id;
+  /** null for what is about no alert, such as a test push. */
+  alert: Id | null;
+  recipient: Id | null;
+  incident: Id | null;
   person: Id;
   level: Colour | 'none';
   drill: boolean;
@@ -71,7 +72,7 @@ export interface PushHead {
   expires_at: Instant;
   locale: 'zh' | 'en';
   receipt_token: string;
-  answer_token: string;
+  answer_token?: string;
 }
 
 export interface PushPayload {
