@@ -9,6 +9,7 @@ from server.domain.rules.closing import ReviewRule, Section
 from server.domain.rules.lengths import TIME_UNITS
 from server.domain.rules.plans import Plan
 from server.domain.rules.publications import FieldRule, ReportRule
+from server.domain.rules.timing import all_limits
 from server.planning.field_sets import FIELD_SETS
 from server.planning.findings import Finding, PlanErrors
 from server.planning.loader import load
@@ -16,7 +17,6 @@ from server.planning.names import Names, nearest
 from server.planning.reading import BAD, Reader
 
 MAX_TEAMS, MAX_STEPS = 100, 500
-IMPLIED_LIMITS = ("tier-", "back-entry-", "level-", "report-")
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ class _Checker:
                 self.bad(path, "options", "选择型指标须有选项 options。", "A choice, and only a choice, has `options`.")
 
     def limits(self) -> None:
+        implied = {limit.key for limit in all_limits(self.plan)[len(self.plan.limits) :]}
         for limit in self.plan.limits:
             path = f"limits.{limit.key}"
-            if limit.key == "review" or limit.key.startswith(IMPLIED_LIMITS):
+            if limit.key in implied:
                 zh, en = f"“{limit.key}”是系统自动时限的名称。", f"{limit.key!r} is kept for limits the plan implies."
                 self.bad(path, "reserved", zh, en)
             if not limit.starts or not limit.then:

@@ -85,7 +85,6 @@ def test_a_missing_team_names_the_path_and_the_nearest():
         ("min: 1, max: 40", "min: 41, max: 40", "bounds"),
         ("kind: number, unit: counters", "kind: choice, unit: counters", "options"),
         ("records: source.cut", "requires: [opn]", "unknown_item"),
-        ("  - key: eased", "  - key: review", "reserved"),
         ("key: cut, text", "key: open, text", "duplicate"),
     ],
 )  # fmt: skip
@@ -98,6 +97,12 @@ def test_one_thing_wrong_is_one_finding(old, new, code):
 @pytest.mark.parametrize("length", ["15 min", "15分钟", "１５ min", "0.25 h", "15min"])
 def test_a_quarter_of_an_hour_in_every_form(length):
     assert compile_plan(changed(("length: 30 min", f"length: {length}"))).limits[0].length.seconds == 900
+
+
+def test_a_limit_the_plan_implies_keeps_its_name():
+    review = "review: {owner: counter, due: 2 d, to: 领导 | Leaders, clause: 1 | 一 | One}\n"
+    assert only(changed(("  - key: eased", "  - key: review")) + review).code == "reserved"
+    compile_plan(changed(("  - key: eased", "  - key: review")))
 
 
 def test_loops_are_refused():

@@ -46,6 +46,8 @@ def test_it_runs_to_its_end(compiled):
         for level in scale.levels:
             simulation.tell(f"level.{scale.key}.{level.key}")
     _satisfy(simulation, plan)
+    if plan.review and plan.review.starts not in LAST:
+        simulation.tell(plan.review.starts)
     for fact in ("situation.controlled", "fault.cleared", "service.restored", "response.ended"):
         simulation.tell(fact)
     simulation.advance(START + timedelta(days=10))

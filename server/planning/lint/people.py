@@ -11,7 +11,8 @@ from server.planning.lint.report import Report, texts_in
 _ACTIVATES = re.compile(r"(?<!是否)(?<!决定)(?<!建议)(?<!请求)启动(?:本|应急|该|相应)*预案|下达(?:应急)?指令|宣布启动")
 _ACTIVATES_EN = re.compile(r"\b(?:activates? the plan|starts? the plan|gives? the emergency order)", re.IGNORECASE)
 _ACTOR = re.compile(
-    r"(?:由|报告|通知|上报|报)([\u4e00-\u9fff]{2,8}?(?:组|办公室|中心|人员|主管|大队))(?=负责|应|须|到|进行|处理|处置|组织|。|，|；|$)"
+    r"由([\u4e00-\u9fff]{2,8}?(?:组|办公室|中心|人员|主管|大队))(?=负责|应|须|到|进行|处理|处置|组织)"
+    r"|(?:报告|上报|报)([\u4e00-\u9fff]{2,8}?(?:组|办公室|主管|大队))(?=。|，|；|$)"
 )
 _COMMON_ACTORS = ("工作人员", "值班人员", "相关人员", "有关人员", "各组", "各小组", "本组", "全体人员", "现场人员")
 
@@ -123,7 +124,7 @@ def _actors(report: Report) -> None:
     ]
     told += [found for limit in plan.limits for found in texts_in(limit, f"limits.{limit.key}", clauses=False)]
     for path, words in told:
-        for actor in _ACTOR.findall(words.zh):
+        for actor in (one or other for one, other in _ACTOR.findall(words.zh)):
             if not actor.endswith(_COMMON_ACTORS) and not any(actor in one or one in actor for one in known):
                 report.add(
                     "LINT-11",

@@ -10,7 +10,7 @@ from server.planning.compiler import Compiled
 from server.planning.findings import Finding
 from server.planning.lint.report import Report, texts_in
 
-_LOWER_LIMIT = re.compile(r"爆炸(?:极限|下限)[^\d。；]{0,10}?(\d+(?:\.\d+)?)\s*[%％]")
+_LOWER_LIMIT = re.compile(r"爆炸(?:极限|下限)[^\d。；]{0,8}?(?:为|是|：|约)\s*(\d+(?:\.\d+)?)\s*[%％]")
 _PHONE = re.compile(r"手机|对讲机|移动电话|\bphones?\b|\bradios?\b", re.IGNORECASE)
 _BAN = re.compile(r"不准|禁止|严禁|不得|\bno\b|\bnever\b|\bnobody\b|must not|forbidden", re.IGNORECASE)
 
