@@ -15,7 +15,6 @@ const patterns = {
   first_steps: '/first-steps',
   alert: '/alerts/:alert',
   incidents: '/incidents',
-  raise: '/incidents/new',
   incident: '/incidents/:incident/:section?',
   order: '/orders/:order',
   checklist: '/checklists/:checklist',

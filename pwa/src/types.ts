@@ -3,6 +3,7 @@
 import type {
   Incident,
   Decision,
+  Fact,
   Limit,
   Report,
   Tally,
@@ -54,6 +55,7 @@ export interface Docs {
   supply: Supply;
   incident: Incident;
   decision: Decision;
+  fact: Fact;
   limit: Limit;
   report: Report;
   tally: Tally;

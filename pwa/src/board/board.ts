@@ -1,10 +1,13 @@
 /** What a commander watches: how far each team has been told and has answered, who is silent, and what waits for a decision. */
+import { stamp } from '../clock';
+import { record } from '../outbox';
 import { all, watch } from '../rows';
 import type {
   Alert,
   AnswerKind,
   Board,
   Checklist,
+  Entry,
   Id,
   Incident,
   Item,
@@ -20,6 +23,8 @@ import type { Readable } from 'svelte/store';
 
 export interface TeamFunnel {
   team: Id;
+  /** Everybody it was for, told or not yet. */
+  asked: number;
   told: number;
   delivered: number;
   opened: number;
@@ -136,7 +141,13 @@ export function funnels(
   const byTeam = new Map<Id, Recipient[]>();
   for (const one of latest.values()) byTeam.set(one.team ?? '', [...(byTeam.get(one.team ?? '') ?? []), one]);
   if (byTeam.size === 0) {
-    return (board?.teams ?? []).map((one) => ({ ...one, silent_people: [], checklist: null }));
+    return (board?.teams ?? []).map((one) => ({
+      ...one,
+      team: one.team ?? '',
+      asked: one.asked ?? one.told,
+      silent_people: [],
+      checklist: null,
+    }));
   }
   return [...byTeam].map(([team, people]) => funnel(team, people));
 }
@@ -150,7 +161,8 @@ function funnel(team: Id, people: Recipient[]): TeamFunnel {
   const waiting = people.filter((one) => !one.answer);
   return {
     team,
-    told: people.length,
+    asked: people.length,
+    told: people.filter((one) => one.told_at || one.delivered_at || one.answer).length,
     delivered: delivered.length,
     opened: opened.length,
     answered: people.length - waiting.length,
@@ -172,6 +184,7 @@ function withChecklists(
     .filter((id) => !teams.some((one) => one.team === id))
     .map((team): TeamFunnel => ({
       team,
+      asked: 0,
       told: 0,
       delivered: 0,
       opened: 0,
@@ -220,3 +233,39 @@ export function answerCurve(recipients: readonly Recipient[]): { team: Id; told:
     };
   });
 }
+
+/** The middle time from told to answered in seconds; null before anyone answered. */
+export function median(recipients: readonly Recipient[]): number | null {
+  const times = recipients
+    .flatMap((one) =>
+      one.answered_at && one.told_at && one.answer ? [Date.parse(one.answered_at) - Date.parse(one.told_at)] : [],
+    )
+    .sort((a, b) => a - b);
+  const middle = times[Math.floor(times.length / 2)];
+  return middle === undefined ? null : Math.round(middle / 1000);
+}
+
+/** The newest line first. */
+export function timelineOf(incident: Id): Readable<Entry[] | undefined> {
+  return watch(
+    async () =>
+      (await all('entry'))
+        .filter((one) => one.incident === incident)
+        .sort((a, b) => (b.seq ?? Infinity) - (a.seq ?? Infinity)),
+    ['entry'],
+  );
+}
+
+/** Tells reporters and those who answered that a commander's screen has shown it; each once. */
+export async function noteSeen(kind: 'reports' | 'recipients', id: Id): Promise<void> {
+  if (noted.has(id)) return;
+  noted.add(id);
+  const at = stamp();
+  const seen =
+    kind === 'reports'
+      ? ({ type: 'report', doc: { seen_at: at } } as const)
+      : ({ type: 'recipient', doc: { answer_seen_at: at } } as const);
+  await record({ path: `/${kind}/${id}/sightings/{id}`, body: { occurred_at: at }, optimistic: { ...seen, id } });
+}
+
+const noted = new Set<string>();

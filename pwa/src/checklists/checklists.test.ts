@@ -1,7 +1,7 @@
 /** An item's state is the fold of its marks; a safety-critical item in dispute is never done. */
 import { describe, expect, it } from 'vitest';
 import type { Checklist, Item, Mark } from '../types';
-import { folded, measured, settle } from './checklists';
+import { folded, holds, measured, settle } from './checklists';
 
 const list: Checklist = {
   id: 'c',
@@ -62,32 +62,50 @@ describe('contested', () => {
     expect(settle([...offline, mark('c', 'done', 'b', 3)]).contested).toBe(false);
     expect(settle([...offline, mark('c', 'done', 'a', 3)]).contested).toBe(true);
   });
-  it('never leaves a safety-critical item done', () => {
+  it('never counts as done', () => {
     const marks = [mark('a', 'not_done', null, 1), mark('b', 'done', null, 2)];
-    expect(folded(list, [item('i1', { safety_critical: true })], marks, new Set()).done).toBe(0);
-    expect(folded(list, [item('i1')], marks, new Set()).done).toBe(1);
+    expect(folded(list, [item('i1', { safety_critical: true })], marks, new Map()).done).toBe(0);
+    expect(folded(list, [item('i1')], [...marks, mark('c', 'done', 'b', 3)], new Map()).done).toBe(1);
   });
 });
 
 describe('locks', () => {
   it('wait for the items they require', () => {
     const items = [item('i1'), item('i2', { requires: ['i1'] })];
-    expect(folded(list, items, [], new Set()).items[1]?.locked).toBe(true);
-    expect(folded(list, items, [mark('a', 'done', null, 1)], new Set()).items[1]?.locked).toBe(false);
+    expect(folded(list, items, [], new Map()).items[1]?.locked).toBe(true);
+    expect(folded(list, items, [mark('a', 'done', null, 1)], new Map()).items[1]?.locked).toBe(false);
   });
   it('wait for the one before in an ordered list', () => {
     const view = folded(
       { ...list, ordered: true },
       [item('i1'), item('i2'), item('i3')],
       [mark('a', 'done', null, 1)],
-      new Set(),
+      new Map(),
     );
     expect(view.items.map((one) => one.locked)).toEqual([false, false, true]);
   });
-  it('wait for the measured fact', () => {
-    const items = [item('i1', { locked_until: { fact: 'gas.lel_percent', words: { zh: '', en: '' } } })];
-    expect(folded(list, items, [], new Set()).items[0]?.locked).toBe(true);
-    expect(folded(list, items, [], new Set(['gas.lel_percent'])).items[0]?.locked).toBe(false);
+  it('hold while an interlock does', () => {
+    const items = [item('i1', { locked_until: { words: { zh: '先切断气源', en: 'Cut the gas first' } } })];
+    expect(folded(list, items, [], new Map()).items[0]?.locked).toBe(true);
+  });
+});
+
+describe('a condition', () => {
+  const cause = { op: '=', name: 'cause', value: 'network' } as const;
+  it('leaves an item out only when it is known not to hold', () => {
+    const items = [item('i1', { when: cause })];
+    expect(folded(list, items, [], new Map()).items).toHaveLength(1);
+    expect(folded(list, items, [], new Map([['cause', 'network']])).items).toHaveLength(1);
+    expect(folded(list, items, [], new Map([['cause', 'power']])).items).toHaveLength(0);
+  });
+  it('reckons in three values', () => {
+    const hot = { op: '>', name: 'temperature', value: 40 } as const;
+    const known = new Map<string, string | number>([['cause', 'network']]);
+    expect(holds({ op: 'all', parts: [cause, hot] }, known)).toBeNull();
+    expect(holds({ op: 'any', parts: [cause, hot] }, known)).toBe(true);
+    expect(holds({ op: 'not', parts: [cause] }, known)).toBe(false);
+    expect(holds(hot, new Map([['temperature', 40]]))).toBe(false);
+    expect(holds({ op: 'fact', name: 'service.restored' }, known)).toBe(false);
   });
 });
 

@@ -1,9 +1,10 @@
 /** Checklists: every item's state folded from its marks, why an item is locked, and marking one. */
 import { stamp } from '../clock';
+import { say } from '../i18n/say';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Checklist, Entry, Id, Incident, Item, Mark } from '../types';
+import type { Checklist, Condition, Fact, Id, Incident, Item, Mark } from '../types';
 import type { Readable } from 'svelte/store';
 
 export interface ItemState {
@@ -16,8 +17,6 @@ export interface ItemState {
   done: boolean;
   /** Items that must be done first. */
   waits_for: Item[];
-  /** A measured fact that must exist first. */
-  waits_for_fact: Item['locked_until'];
   locked: boolean;
 }
 
@@ -30,36 +29,36 @@ export interface ChecklistView {
 
 export const NOT_DONE = 'not_done';
 export const NOT_APPLICABLE = 'not_applicable';
-const TYPES = ['checklist', 'item', 'mark', 'incident', 'entry'] as const;
+const TYPES = ['checklist', 'item', 'mark', 'incident', 'fact'] as const;
 
 export function checklistOf(id: Id): Readable<ChecklistView | null | undefined> {
   return watch(async () => {
     const checklist = await get('checklist', id);
     if (!checklist) return null;
-    const [items, marks, entries, incident] = await Promise.all([
+    const [items, marks, facts, incident] = await Promise.all([
       all('item'),
       all('mark'),
-      all('entry'),
+      all('fact'),
       get('incident', checklist.incident),
     ]);
-    return folded(checklist, items, marks, factsIn(entries, checklist.incident), incident);
+    return folded(checklist, items, marks, known(facts, checklist.incident), incident);
   }, TYPES);
 }
 
 /** Checklists of one incident, or of every open one; mine are those this phone was given. */
 export function checklists(incident?: Id): Readable<ChecklistView[] | undefined> {
   return watch(async () => {
-    const [lists, items, marks, entries, incidents] = await Promise.all([
+    const [lists, items, marks, facts, incidents] = await Promise.all([
       all('checklist'),
       all('item'),
       all('mark'),
-      all('entry'),
+      all('fact'),
       all('incident'),
     ]);
-    const known = new Map(incidents.map((one) => [one.id, one]));
+    const byId = new Map(incidents.map((one) => [one.id, one]));
     return lists
       .filter((one) => incident === undefined || one.incident === incident)
-      .map((one) => folded(one, items, marks, factsIn(entries, one.incident), known.get(one.incident)));
+      .map((one) => folded(one, items, marks, known(facts, one.incident), byId.get(one.incident)));
   }, TYPES);
 }
 
@@ -75,19 +74,27 @@ export function settle(marks: readonly Mark[]): { current: Mark | undefined; con
   return { current, contested };
 }
 
+/** `facts` are what happened (true) and what was measured (its last value) in the incident. */
 export function folded(
   checklist: Checklist,
   items: readonly Item[],
   marks: readonly Mark[],
-  facts: ReadonlySet<string>,
+  facts: Known,
   incident?: Incident,
 ): ChecklistView {
-  const own = items.filter((one) => one.checklist === checklist.id).sort((a, b) => a.position - b.position);
+  const own = items
+    .filter((one) => one.checklist === checklist.id && holds(one.when ?? null, facts) !== false)
+    .sort((a, b) => a.position - b.position);
   const settled = own.map((item) => {
     const ofItem = inOrder(marks.filter((mark) => mark.item === item.id));
     const { current, contested } = settle(ofItem);
-    const marked = current !== undefined && current.value !== NOT_DONE;
-    return { item, marks: ofItem, current, contested, done: marked && !(contested && item.safety_critical) };
+    return {
+      item,
+      marks: ofItem,
+      current,
+      contested,
+      done: current !== undefined && current.value !== NOT_DONE && !contested,
+    };
   });
   const isDone = new Map(settled.map((one) => [one.item.id, one.done]));
   const states = settled.map((one, n): ItemState => {
@@ -95,11 +102,29 @@ export function folded(
     const previous = checklist.ordered ? settled[n - 1] : undefined;
     if (previous) before.add(previous.item.id);
     const waits_for = own.filter((item) => before.has(item.id) && !isDone.get(item.id));
-    const until = one.item.locked_until;
-    const waits_for_fact = until && !facts.has(until.fact) ? until : null;
-    return { ...one, waits_for, waits_for_fact, locked: waits_for.length > 0 || waits_for_fact !== null };
+    return { ...one, waits_for, locked: waits_for.length > 0 || one.item.locked_until !== null };
   });
   return { checklist, incident, items: states, done: states.filter((one) => one.done).length };
+}
+
+export type Known = ReadonlyMap<string, string | number | boolean>;
+
+/** Whether a condition of the plan holds; null while something it needs is not known. The same three values as on the server. */
+export function holds(condition: Condition | null, facts: Known): boolean | null {
+  if (condition === null) return true;
+  const parts = (condition.parts ?? []).map((part) => holds(part, facts));
+  if (condition.op === 'all') return parts.includes(false) ? false : parts.includes(null) ? null : true;
+  if (condition.op === 'any') return parts.includes(true) ? true : parts.includes(null) ? null : false;
+  if (condition.op === 'not') return parts[0] === null || parts[0] === undefined ? null : !parts[0];
+  const is = facts.get(condition.name ?? '');
+  if (condition.op === 'fact') return is !== undefined && is !== false;
+  if (is === undefined) return null;
+  if (condition.op === 'flag') return is === true;
+  const than = condition.value;
+  if (condition.op === '=') return is === than;
+  if (condition.op === '!=') return is !== than;
+  if (typeof is !== 'number' || typeof than !== 'number') return null;
+  return { '<': is < than, '<=': is <= than, '>': is > than, '>=': is >= than }[condition.op];
 }
 
 export type BoundsCheck = { ok: true; value: number } | { ok: false; why: 'not_a_number' | 'outside'; value?: number };
@@ -148,9 +173,19 @@ function inOrder(marks: readonly Mark[]): Mark[] {
   );
 }
 
-/** The keys of facts the timeline of an incident already has. */
-function factsIn(entries: readonly Entry[], incident: Id): ReadonlySet<string> {
-  return new Set(
-    entries.flatMap((one) => (one.incident === incident && one.refs?.['fact_key'] ? [one.refs['fact_key']] : [])),
-  );
+/** What happened or was last measured in an incident, by key. */
+function known(facts: readonly Fact[], incident: Id): Known {
+  const own = facts
+    .filter((one) => one.incident === incident)
+    .sort((a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '') || a.id.localeCompare(b.id));
+  return new Map(own.map((one) => [one.key, one.value ?? true]));
+}
+
+/** `0～25 %`: the bounds of a number as people read them; empty when there are none. */
+export function bounds(item: Item): string {
+  const unit = item.unit ?? '';
+  if (item.min !== null && item.max !== null) return say.t.checklists.between(String(item.min), String(item.max), unit);
+  if (item.min !== null) return say.t.checklists.at_least(String(item.min), unit);
+  if (item.max !== null) return say.t.checklists.at_most(String(item.max), unit);
+  return '';
 }

@@ -11,7 +11,7 @@ import type {
   Entry,
   Id,
   Incident,
-  Level,
+  Fact,
   Limit,
   Mode,
   Order,
@@ -22,6 +22,9 @@ import type {
 } from '../types';
 import { byUrgency } from '../ui/limits';
 import type { Readable } from 'svelte/store';
+import { levelsOf } from './plan-words';
+
+export * from './plan-words';
 
 export interface IncidentLine {
   incident: Incident;
@@ -37,6 +40,8 @@ export interface IncidentView {
   orders: Order[];
   modes: Mode[];
   back_entries: BackEntry[];
+  /** The newest first. */
+  facts: Fact[];
 }
 
 const CLOSED = new Set(['ended', 'reviewed', 'dismissed']);
@@ -78,7 +83,7 @@ export function incidentOf(id: Id): Readable<IncidentView | null | undefined> {
     const incident = await get('incident', id);
     if (!incident) return null;
     const own = <T extends { incident: Id | null }>(list: T[]): T[] => list.filter((one) => one.incident === id);
-    const [plans, limits, decisions, proposals, orders, modes, entries] = await Promise.all([
+    const [plans, limits, decisions, proposals, orders, modes, entries, facts] = await Promise.all([
       all('plan'),
       all('limit'),
       all('decision'),
@@ -86,20 +91,20 @@ export function incidentOf(id: Id): Readable<IncidentView | null | undefined> {
       all('order'),
       all('mode'),
       all('back_entry'),
+      all('fact'),
     ]);
     return {
       incident,
-      plan:
-        plans.find((one) => one.key === incident.plan && one.status === 'approved') ??
-        plans.find((one) => one.key === incident.plan),
+      plan: plans.find((one) => one.id === incident.plan || one.key === incident.plan),
       limits: byUrgency(own(limits)),
-      decisions: own(decisions).sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
+      decisions: own(decisions).sort(newestFirst),
       proposals: own(proposals).filter((one) => one.status === 'open'),
       orders: own(orders).sort((a, b) => a.issued_at.localeCompare(b.issued_at)),
-      modes: own(modes).sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
+      modes: own(modes).sort(newestFirst),
       back_entries: own(entries),
+      facts: own(facts).sort(newestFirst),
     };
-  }, ['incident', 'plan', 'limit', 'decision', 'proposal', 'order', 'mode', 'back_entry']);
+  }, ['incident', 'plan', 'limit', 'decision', 'proposal', 'order', 'mode', 'back_entry', 'fact']);
 }
 
 /** The newest line first. */
@@ -131,7 +136,17 @@ export const approvedPlans = (): Readable<Plan[]> =>
   watch(async () => (await all('plan')).filter((one) => one.status === 'approved'), ['plan'], []);
 
 /** The decisions that make sense in this state, the expected one first. */
-export function possibleDecisions(incident: Incident): DecisionKind[] {
+export function possibleDecisions(incident: Incident, plan: Plan | undefined): DecisionKind[] {
+  const manual = plan?.rules['manual'] !== undefined && plan?.rules['manual'] !== null;
+  return inState(incident).filter(
+    (kind) =>
+      (kind !== 'level' || levelsOf(plan).length > 0) &&
+      (kind !== 'fallback' || manual || plan === undefined) &&
+      (kind !== 'stand_down' || incident.teams.length > 0),
+  );
+}
+
+function inState(incident: Incident): DecisionKind[] {
   switch (incident.status) {
     case 'reported':
       return ['verify', 'activate', 'dismiss', 'decline', 'level'];
@@ -139,9 +154,9 @@ export function possibleDecisions(incident: Incident): DecisionKind[] {
     case 'warning':
       return ['activate', 'decline', 'level', 'restore', 'dismiss', 'evacuate', 'stand_down'];
     case 'activated':
-      return ['restore', 'level', 'fallback', 'evacuate', 'resume', 'end'];
+      return ['restore', 'level', 'fallback', 'evacuate', 'stand_down', 'end'];
     case 'restored':
-      return ['end', 'resume', 'level'];
+      return ['end', 'resume', 'level', 'stand_down'];
     default:
       return [];
   }
@@ -154,34 +169,31 @@ export const REASON_NEEDED: ReadonlySet<DecisionKind> = new Set([
   'extend_limit',
   'pause_limit',
   'end_limit',
+  'stand_down',
+  'resume',
 ]);
 
 export interface DecisionDetails {
-  level?: Level | undefined;
+  scale?: string | undefined;
+  level?: string | undefined;
+  plan?: string | undefined;
+  limit?: Id | undefined;
+  seconds?: number | undefined;
   reason?: string | undefined;
   team?: Id | undefined;
 }
 
 export function decide(incident: Incident, kind: DecisionKind, details: DecisionDetails = {}): Promise<Id> {
   const at = stamp();
-  const body: Record<string, unknown> = { kind, occurred_at: at };
-  if (details.level) body['level'] = details.level.key;
-  if (details.reason) body['reason'] = details.reason;
-  if (details.team) body['team'] = details.team;
+  const { reason, ...about } = details;
+  const subject = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined && value !== ''));
   return record({
     path: `/incidents/${incident.id}/decisions/{id}`,
-    body,
+    body: { kind, ...subject, ...(reason ? { reason } : {}), occurred_at: at },
     optimistic: {
       type: 'decision',
       id: '{id}',
-      doc: {
-        incident: incident.id,
-        kind,
-        level: details.level ?? null,
-        reason: details.reason ?? null,
-        by: whoIsIn(),
-        occurred_at: at,
-      },
+      doc: { incident: incident.id, kind, subject, reason: reason ?? null, by: whoIsIn(), occurred_at: at },
     },
   });
 }
@@ -189,9 +201,18 @@ export function decide(incident: Incident, kind: DecisionKind, details: Decision
 /** A named or measured fact: `service.restored`, `gas.lel_percent` with its value. */
 export function recordFact(
   incident: Id,
-  fact: { key: string; value?: number | string; unit?: string; note?: string },
+  fact: { key: string; value?: number | string | boolean; unit?: string; note?: string },
 ): Promise<Id> {
-  return record({ path: `/incidents/${incident}/facts/{id}`, body: { ...fact, occurred_at: stamp() } });
+  const at = stamp();
+  return record({
+    path: `/incidents/${incident}/facts/{id}`,
+    body: { ...fact, occurred_at: at },
+    optimistic: {
+      type: 'fact',
+      id: '{id}',
+      doc: { value: null, unit: null, note: null, ...fact, incident, by: whoIsIn(), occurred_at: at },
+    },
+  });
 }
 
 export function log(incident: Id, text: string): Promise<Id> {
@@ -310,4 +331,8 @@ export function completeBackEntry(entry: BackEntry, quantity: number): Promise<I
     body: { quantity, occurred_at: stamp() },
     optimistic: { type: 'back_entry', id: entry.id, doc: { remaining: Math.max(0, entry.remaining - quantity) } },
   });
+}
+
+function newestFirst(a: { occurred_at?: string }, b: { occurred_at?: string }): number {
+  return (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '');
 }

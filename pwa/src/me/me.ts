@@ -1,9 +1,10 @@
 /** What stands on this phone alone: what waits to be sent, what was refused, its devices, and how the app looks. */
 import { exported, pending, refused, sendAgain, throwAway, type Entry } from '../outbox';
 import { all, watch } from '../rows';
-import type { Device } from '../types';
+import type { Device, Id } from '../types';
 import type { Readable } from 'svelte/store';
 
+export { myDuty, setDuty } from '../people/people';
 export { exported, pending, refused, sendAgain, throwAway };
 export type { Entry, TrayEntry } from '../outbox';
 
@@ -45,4 +46,31 @@ export function mended(
     else next[key] = number ? Number(value.normalize('NFKC')) : value;
   }
   return next;
+}
+
+/** Drafts of reviews still to be signed, for those who may see them. */
+export const reviewsDue = (): Readable<{ id: Id; incident: Id; title: string }[]> =>
+  watch(
+    async () => {
+      const incidents = await all('incident');
+      return (await all('review'))
+        .filter((one) => one.status === 'draft')
+        .map(({ id, incident }) => ({
+          id,
+          incident,
+          title: incidents.find((one) => one.id === incident)?.title ?? '',
+        }));
+    },
+    ['review', 'incident'],
+    [],
+  );
+
+/** Hands a text to the person as a file. */
+export function saveFile(name: string, text: string): void {
+  const address = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

@@ -3,10 +3,10 @@ import { stamp } from '../clock';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Id, Incident, Notice, Words } from '../types';
+import type { Id, Incident, Me, Notice, Plan, Words } from '../types';
 import type { Readable } from 'svelte/store';
 
-export const CHANNELS = ['screen', 'poster', 'broadcast', 'site', 'account', 'sms'];
+export const CHANNELS = ['screen', 'poster', 'broadcast', 'site', 'account', 'sms', 'hotline', 'in_person'];
 
 export function notices(incident: Id): Readable<Notice[] | undefined> {
   return watch(
@@ -62,4 +62,14 @@ export function publish(notice: Notice, note?: string): Promise<Id> {
     body: { ...(note ? { note } : {}), occurred_at: stamp() },
     optimistic: { type: 'notice', id: notice.id, doc: { state: 'published' } },
   });
+}
+
+/** Drafts come from communications or command; the server decides. */
+export const mayDraft = (who: Me | null): boolean =>
+  who?.person.role === 'commander' || (who?.memberships.some((one) => one.kind === 'communications') ?? false);
+
+/** The wording the plan prepared for this kind of notice; empty when it has none. */
+export function wordingOf(plan: Plan | undefined, kind: Notice['kind']): Words {
+  const rules = (plan?.rules['notices'] ?? []) as { kind?: string; text: Words }[];
+  return rules.find((one) => (one.kind ?? 'notice') === kind)?.text ?? { zh: '', en: '' };
 }

@@ -1,4 +1,4 @@
-/** Which screen stands at which address; every one but Now and sign-in is loaded when first opened. */
+/** Which screen stands at which address; every one but Now is loaded when first opened. */
 import type { RouteName } from '../routes';
 
 type Loader = () => Promise<{ default: unknown }>;
@@ -6,4 +6,26 @@ type Loader = () => Promise<{ default: unknown }>;
 export const pages: Partial<Record<RouteName, Loader>> = {
   sign_in: () => import('../people/SignIn.svelte'),
   enrol: () => import('../people/Enrol.svelte'),
+  first_steps: () => import('../me/FirstSteps.svelte'),
+  alert: () => import('../alerts/AlertPage.svelte'),
+  incidents: () => import('../incidents/IncidentList.svelte'),
+  incident: () => import('./IncidentPage.svelte'),
+  order: () => import('../incidents/OrderPage.svelte'),
+  checklist: () => import('../checklists/ChecklistPage.svelte'),
+  report: () => import('../field-reports/ReportForm.svelte'),
+  field_report: () => import('../field-reports/ReportPage.svelte'),
+  tally: () => import('../field-reports/TallyPage.svelte'),
+  supplies: () => import('../supplies/SuppliesPage.svelte'),
+  request: () => import('../supplies/RequestPage.svelte'),
+  notice: () => import('../notices/NoticePage.svelte'),
+  review: () => import('../reviews/ReviewPage.svelte'),
+  board: () => import('../board/BoardPage.svelte'),
+  plans: () => import('../plans/PlanList.svelte'),
+  plan: () => import('../plans/PlanPage.svelte'),
+  people: () => import('../people/PeoplePage.svelte'),
+  person: () => import('../people/PersonPage.svelte'),
+  me: () => import('../me/MePage.svelte'),
+  push: () => import('../me/PushPage.svelte'),
+  outbox: () => import('../me/OutboxPage.svelte'),
+  refused: () => import('../me/RefusedPage.svelte'),
 };

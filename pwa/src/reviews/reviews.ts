@@ -3,13 +3,13 @@ import { stamp } from '../clock';
 import { record } from '../outbox';
 import { all, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Id, Incident, Limit, Review } from '../types';
+import type { Id, Incident, Limit, Review, Words } from '../types';
 import type { Readable } from 'svelte/store';
 
 export interface ReviewView {
   review: Review;
   incident: Incident | undefined;
-  outcomes: { limit: Limit | undefined; result: 'met' | 'late' | 'unmet'; by_seconds: number }[];
+  outcomes: { limit: Limit | undefined; result: 'met' | 'late' | 'unmet'; by_seconds: number | null; title?: Words }[];
 }
 
 const TYPES = ['review', 'incident', 'limit'] as const;
@@ -34,7 +34,7 @@ export function reviews(): Readable<{ review: Review; incident: Incident | undef
     async () => {
       const incidents = await all('incident');
       return (await all('review'))
-        .sort((a, b) => a.due_at.localeCompare(b.due_at))
+        .sort((a, b) => (a.due_at ?? '').localeCompare(b.due_at ?? ''))
         .map((review) => ({ review, incident: incidents.find((one) => one.id === review.incident) }));
     },
     TYPES,

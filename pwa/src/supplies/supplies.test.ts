@@ -55,22 +55,25 @@ describe('proposing free numbers', () => {
   const tickets: Supply = {
     id: 's',
     title: { zh: '', en: '' },
-    unit: '张',
+    unit: { zh: '张', en: 'tickets' },
     place: null,
     quantity: 500,
     minimum: 0,
     serial: true,
     serials: [
-      { from: 1, to: 100, state: 'issued' },
-      { from: 101, to: 500, state: 'in_stock' },
+      { from: 1, to: 500, state: 'stock' },
+      { from: 1, to: 100, state: 'dispatched' },
+      { from: 121, to: 200, state: 'dispatched' },
+      { from: 1, to: 100, state: 'received' },
     ],
     expires_at: null,
   };
   it('starts at the first free one', () => {
-    expect(freeRange(tickets, 50)).toEqual({ from: 101, to: 150 });
+    expect(freeRange(tickets, 20)).toEqual({ from: 101, to: 120 });
+    expect(freeRange(tickets, 50)).toEqual({ from: 201, to: 250 });
   });
   it('proposes nothing when they do not suffice', () => {
-    expect(freeRange(tickets, 401)).toBeNull();
+    expect(freeRange(tickets, 301)).toBeNull();
     expect(freeRange(tickets, 0)).toBeNull();
   });
 });

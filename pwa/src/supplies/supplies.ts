@@ -101,11 +101,20 @@ export function amount(movement: Pick<Movement, 'quantity' | 'serial_from' | 'se
   return movement.quantity ?? 0;
 }
 
-/** The first free numbers of a supply that make `quantity`, if one free range holds them. */
+/** The first free numbers of a supply that make `quantity`; numbers already out are passed over. */
 export function freeRange(supply: Supply, quantity: number): { from: number; to: number } | null {
-  const free = supply.serials.find((one) => one.state === 'free' || one.state === 'in_stock' || one.state === 'stock');
-  if (!free || free.to - free.from + 1 < quantity || quantity < 1) return null;
-  return { from: free.from, to: free.from + quantity - 1 };
+  if (quantity < 1) return null;
+  const out = supply.serials.filter((one) => one.state === 'dispatched').sort((a, b) => a.from - b.from);
+  for (const held of supply.serials.filter((one) => one.state === 'stock').sort((a, b) => a.from - b.from)) {
+    let from = held.from;
+    for (const one of out) {
+      if (one.to < from || one.from > held.to) continue;
+      if (one.from - from >= quantity) break;
+      from = one.to + 1;
+    }
+    if (held.to - from + 1 >= quantity) return { from, to: from + quantity - 1 };
+  }
+  return null;
 }
 
 export interface NewRequest {
@@ -193,4 +202,38 @@ export function move(request: SupplyRequest, kind: MovementKind, details: Moveme
       { type: 'request', id: request.id, doc: after },
     ],
   });
+}
+
+/** Incidents a request may belong to. */
+export const openIncidents = (): Readable<Incident[]> =>
+  watch(
+    async () => (await all('incident')).filter((one) => !['ended', 'reviewed', 'dismissed'].includes(one.status)),
+    ['incident'],
+    [],
+  );
+
+/** Steps that name an amount; for numbered goods its first and last number. */
+export const COUNTED: ReadonlySet<MovementKind> = new Set([
+  'dispatched',
+  'received',
+  'short',
+  'used',
+  'void',
+  'returned',
+]);
+
+/** Numbers to start from: free ones when dispatching, those sent when receiving, those not yet accounted for after that. */
+export function proposedRange(
+  kind: MovementKind,
+  request: SupplyRequest,
+  supply: Supply,
+  movements: readonly Movement[],
+): { from: number; to: number } | null {
+  if (kind === 'dispatched') return freeRange(supply, request.quantity - request.sent || request.quantity);
+  const sent = movements.filter((one) => one.kind === 'dispatched' && one.accepted && one.serial_from !== null).at(-1);
+  if (!sent || sent.serial_from === null || sent.serial_to === null) return null;
+  if (kind === 'received' || kind === 'short') return { from: sent.serial_from, to: sent.serial_to };
+  const closed = movements.filter((one) => ['used', 'void', 'returned'].includes(one.kind) && one.accepted);
+  const from = closed.reduce((next, one) => Math.max(next, (one.serial_to ?? -1) + 1), sent.serial_from);
+  return from <= sent.serial_to ? { from, to: sent.serial_to } : null;
 }

@@ -34,6 +34,7 @@ export type DecisionKind =
   | 'resume'
   | 'extend_limit'
   | 'pause_limit'
+  | 'resume_limit'
   | 'end_limit'
   | 'stand_down';
 
@@ -41,7 +42,8 @@ export interface Decision extends FromFact, Folded {
   id: Id;
   incident: Id;
   kind: DecisionKind;
-  level: Level | null;
+  /** What it was about: a level of a scale, a limit, a team. */
+  subject: { scale?: string; level?: string; limit?: Id; team?: Id; plan?: string; seconds?: number } | null;
   reason: string | null;
 }
 
@@ -58,6 +60,7 @@ export interface Limit {
   status: 'running' | 'met' | 'passed' | 'cancelled' | 'paused';
   ended_at: Instant | null;
   fired_at: Instant | null;
+  paused_at?: Instant | null;
   consequence: Words;
 }
 
@@ -86,14 +89,19 @@ export interface Tally extends FromFact, Folded {
   window_seconds: number | null;
 }
 
-export interface Proposal extends FromFact {
+export interface Proposal {
   id: Id;
   incident: Id;
-  scale: string;
-  level: Level;
+  /** The decision it asks for. */
+  kind: string;
+  scale: string | null;
+  level: string | null;
+  title: Words;
   reason: Words;
   clause: Clause | null;
+  team: Id | null;
   status: 'open' | 'taken' | 'set_aside';
+  made_at: Instant;
 }
 
 export type RequestState =
@@ -168,11 +176,14 @@ export interface BackEntry extends FromFact, Folded {
 export interface Review extends Folded {
   id: Id;
   incident: Id;
-  due_at: Instant;
+  due_at: Instant | null;
   status: 'draft' | 'signed';
+  signed_by?: Id | null;
+  signed_at?: Instant | null;
   sections: { key: string; title: Words; text: string; filled: boolean }[];
-  outcomes: { limit: Id; result: 'met' | 'late' | 'unmet'; by_seconds: number }[];
-  actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done?: boolean }[];
+  outcomes: { limit: Id; title?: Words; result: 'met' | 'late' | 'unmet'; by_seconds: number | null }[];
+  figures?: { asked: number; answered: number; median_answer_seconds: number | null };
+  actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done_at?: Instant | null }[];
 }
 
 /** One line of an incident's timeline. */
@@ -191,7 +202,8 @@ export interface Board {
   id: Id;
   incident: Id;
   teams: {
-    team: Id;
+    team: Id | null;
+    asked?: number;
     told: number;
     delivered: number;
     opened: number;
@@ -226,6 +238,22 @@ export interface Checklist {
   status: string;
 }
 
+/** A condition of the plan over measures and facts. */
+export interface Condition {
+  op: 'all' | 'any' | 'not' | '<' | '<=' | '>' | '>=' | '=' | '!=' | 'flag' | 'fact';
+  name?: string;
+  value?: string | number | boolean | null;
+  parts?: Condition[];
+}
+/** Something that happened or was measured: `service.restored`, `gas.lel_percent` with its value. */
+export interface Fact extends FromFact, Folded {
+  id: Id;
+  incident: Id;
+  key: string;
+  value: string | number | boolean | null;
+  unit: string | null;
+  note: string | null;
+}
 export interface Item {
   id: Id;
   checklist: Id;
@@ -237,8 +265,12 @@ export interface Item {
   max: number | null;
   choices: { key: string; title: Words }[] | null;
   safety_critical: boolean;
+  /** Whether it may be marked as not applicable. */
+  not_applicable?: boolean;
   requires: Id[];
-  locked_until: { fact: string; words: Words } | null;
+  /** The condition under which the item is asked at all. */
+  when?: Condition | null;
+  locked_until: { words: Words; clause?: Clause | null } | null;
   prohibits?: Words | null;
   clause: Clause | null;
 }

@@ -101,7 +101,7 @@ export interface SerialRange {
 export interface Supply {
   id: Id;
   title: Words;
-  unit: string;
+  unit: Words;
   place: Id | null;
   quantity: number;
   minimum: number;

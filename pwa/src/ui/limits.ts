@@ -14,7 +14,7 @@ export function limitAt(limit: Limit, now: number): LimitAt {
   const length = Math.max(1, limit.length_seconds) * 1000;
   if (limit.status === 'met' || limit.status === 'cancelled') return { seconds: 0, fraction: 0, tone: 'over' };
   // A paused limit shows what was left when it stopped.
-  const at = limit.status === 'paused' && limit.ended_at ? Date.parse(limit.ended_at) : now;
+  const at = limit.status === 'paused' && limit.paused_at ? Date.parse(limit.paused_at) : now;
   const left = due - at;
   if (limit.status === 'passed' || left <= 0) return { seconds: 0, fraction: 0, tone: 'passed' };
   const fraction = Math.min(1, left / length);
