@@ -18,7 +18,7 @@ CHECKS := check-app-types check-types check-app-lint check-app-test check-import
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start web and worker (PORT=8000)
+run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start web and worker (PORT=8463)
 	@$(WEB)
 	@exec $(BIN)/tocsin run --demo
 

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 
 import { offlineShell } from './build/offlineShell.ts';
 
-const server = `http://127.0.0.1:${process.env['PORT'] ?? '8000'}`;
+const server = `http://127.0.0.1:${process.env['PORT'] ?? '8463'}`;
 
 export default defineConfig({
   plugins: [svelte(), offlineShell({ worker: 'src/sw.ts' })],
