@@ -130,9 +130,10 @@ def answer_by_token(data: dict[str, Any], id: str) -> Response:
             raise errors.NotFound("alert_unknown", "没有这条告警。", "There is no such alert.")
         by = people.standing(session, row.person)
         at = http.when(data.get("occurred_at"))
-        envelope = facts.Envelope(
-            id, f"/api/v1/alerts/{grant.alert}/answers/{id}", {"kind": data["kind"]}, by.id, None, None, at
-        )
+        path = f"/api/v1/alerts/{grant.alert}/answers/{id}"
+        # What the phone's queue would send: the same answer, arriving there later too, is a duplicate and not another fact.
+        said = {name: value for name, value in http.body().items() if name not in {"token", "alert"}}
+        envelope = facts.Envelope(id, path, said, by.id, None, None, at)
         facts.apply(session, envelope, lambda: _answered(session, id, grant.alert, by, data["kind"], at))
 
     http.write(unit)
