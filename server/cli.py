@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -26,14 +27,13 @@ from server.delivery.worker import run_worker
 from server.domain import alerts, escalation, limits, people, plans
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
-from server.web import Web
 
 CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due),
     Chore("reminders", alerts.next_reminder, escalation.fire_due),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
 )
-READY_SECONDS = 30
+WEB = [sys.executable, "-m", "server.serve"]
 
 
 @click.group()
@@ -97,7 +97,7 @@ def supervise(config: Config) -> None:
                     failures += 1
                     click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
                     time.sleep(min(0.2 * 2**failures, 4))
-                command = [sys.executable, "-m", "server.cli", name]
+                command = WEB if name == "web" else [sys.executable, "-m", "server.cli", name]
                 children[name] = subprocess.Popen(command, start_new_session=True)
         if not announced and checking.answers(config):
             announced, failures = True, 0
@@ -122,10 +122,9 @@ def _announce(config: Config) -> None:
 
 
 @main.command()
-@click.pass_obj
-def web(config: Config) -> None:
+def web() -> None:
     """Serve the API, the app and the live stream."""
-    Web(config).run()
+    os.execv(sys.executable, WEB)  # noqa: S606 - ourselves
 
 
 @main.command()

@@ -1,18 +1,27 @@
 """The one place that tells the time; tests move it."""
 
-import time
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+TEST_CLOCK = "TOCSIN_TEST_CLOCK"
+"""Names a file with the seconds by which the clocks of a test's processes run ahead; refused in production."""
 
 
 class Clock:
-    """A wall clock in UTC that tests may hold still and move by hand."""
+    """A wall clock in UTC that tests may hold still and move by hand, or run ahead by what a file says."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: Path | None = None) -> None:
         self._held: datetime | None = None
+        self._ahead = ahead
 
     def now(self) -> datetime:
         """The current instant, aware, in UTC."""
-        return self._held if self._held is not None else datetime.now(UTC)
+        if self._held is not None:
+            return self._held
+        if self._ahead is not None:
+            return datetime.now(UTC) + timedelta(seconds=self._seconds_ahead())
+        return datetime.now(UTC)
 
     def hold(self, at: datetime) -> None:
         """Stop the clock at `at` (aware)."""
@@ -29,8 +38,15 @@ class Clock:
         """Let the clock run with the system again."""
         self._held = None
 
+    def _seconds_ahead(self) -> float:
+        assert self._ahead is not None
+        try:
+            return float(self._ahead.read_text() or 0)
+        except (OSError, ValueError):
+            return 0.0
 
-clock = Clock()
+
+clock = Clock(Path(os.environ[TEST_CLOCK]) if os.environ.get(TEST_CLOCK) else None)
 
 
 def now() -> datetime:
@@ -43,8 +59,3 @@ def iso(at: datetime | None) -> str | None:
     if at is None:
         return None
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def wait(seconds: float) -> None:
-    """Sleep for `seconds` of real time."""
-    time.sleep(seconds)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from server.clock import TEST_CLOCK
+
 
 class UnsafeSettings(RuntimeError):
     """The settings would make this installation unsafe or cannot work; the text lists every reason."""
@@ -131,6 +133,8 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
     if unknown:
         raise UnsafeSettings("unknown settings: " + ", ".join(sorted(unknown)))
     values = {f.name: _parse(name, environment[name], f.default) for name, f in known.items() if name in environment}
+    if TEST_CLOCK in environment and values.get("production"):
+        raise UnsafeSettings(f"refusing to start in production: {TEST_CLOCK} moves the clock")
     config = Config(**values)  # type: ignore[arg-type]
     if config.production and (faults := config.faults()):
         raise UnsafeSettings("refusing to start in production: " + "; ".join(faults))

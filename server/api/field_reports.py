@@ -52,7 +52,7 @@ class StrikeBody(Fact):
     reason = Text(500, least=1, required=True)
 
 
-class SightingBody(Fact):
+class ReportSightingBody(Fact):
     """That command has seen it."""
 
 
@@ -82,7 +82,7 @@ def strike_report(session: Session, by: Standing, data: dict[str, Any], at: date
     field_reports.strike(session, found, data["reason"], by)
 
 
-@http.fact(blp, "/reports/<report>/sightings/<id>", SightingBody, "Say that a report was seen")
+@http.fact(blp, "/reports/<report>/sightings/<id>", ReportSightingBody, "Say that a report was seen")
 def see_report(session: Session, by: Standing, data: dict[str, Any], at: datetime, report: str, id: str) -> None:
     """Record that command has seen a report."""
     found = _find(session, report, by)

@@ -26,7 +26,7 @@ class PlanBody(Body):
     file = Text(200, name=True, load_default="plan.yaml")
 
 
-class ApprovalBody(Fact):
+class RevisionApprovalBody(Fact):
     """Yes to a revision."""
 
 
@@ -103,7 +103,7 @@ def import_plan() -> tuple[Response, int]:
     return jsonify(answer), 201 if new else 200
 
 
-@http.fact(blp, "/plans/<key>/revisions/<version>/approvals/<id>", ApprovalBody, "Approve a revision")
+@http.fact(blp, "/plans/<key>/revisions/<version>/approvals/<id>", RevisionApprovalBody, "Approve a revision")
 def approve_revision(
     session: Session, by: Standing, data: dict[str, Any], at: datetime, key: str, version: str, id: str
 ) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""The web process's entry: gevent takes over the blocking calls before anything that uses them is loaded."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from server import config  # noqa: E402 - what is loaded before the patch keeps blocking the whole process
+from server.web import Web  # noqa: E402
+
+if __name__ == "__main__":
+    Web(config.load()).run()
