@@ -24,7 +24,7 @@ run: $(VENV)/.run  ## set up, build the app, migrate, seed a demo once, start we
 
 # The tests run last and whatever came before, so that one run shows everything and ends with what the tests say.
 test: $(VENV)/.dev  ## run every check and every test
-	@failed=0; $(WEB) || failed=1; $(PY) -m tests.chromium || failed=1; \
+	@failed=0; $(WEB) || failed=1; $(PY) -m tests.chromium || failed=1; $(PY) -m tests.firefox; \
 	$(MAKE) --no-print-directory lint || failed=1; \
 	$(MAKE) --no-print-directory tests && exit $$failed
 

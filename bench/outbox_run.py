@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
@@ -63,7 +63,7 @@ def decided(database: Database, people: list[str], origin: str, worker: int) -> 
     while states(database) != {"noted": count}:
         time.sleep(0.1)
     noted = time.perf_counter() - started
-    peak = psutil.Process(worker).memory_info().rss / 2**20
+    peak = int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[0]) / 1024
     return {"seconds": seconds, "committed": committed, "stored": stored, "noted": noted, "mb": peak}
 
 

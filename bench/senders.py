@@ -12,8 +12,9 @@ import resource
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import uvloop
@@ -112,7 +113,7 @@ async def raw(origin: str, keys: list[PhoneKeys], authority: str | None) -> floa
 
 async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | None) -> float:
     """pywebpush's own asynchronous sender, one session, 100 in flight."""
-    infos = [
+    infos: list[dict[str, Any]] = [
         {"endpoint": f"{origin}/wpush/{number}", "keys": {"p256dh": text(phone.p256dh), "auth": text(phone.auth)}}
         for number, phone in enumerate(keys)
     ]
@@ -120,7 +121,7 @@ async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | 
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=tls_context(authority))
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def one(info: dict[str, object]) -> None:
+        async def one(info: dict[str, Any]) -> None:
             async with waiting:
                 await webpush_async(
                     info, data, vapid_private_key=Vapid02(KEY), vapid_claims={"sub": SUBJECT}, ttl=3600,
@@ -137,9 +138,9 @@ def text(raw_bytes: bytes) -> str:
     return base64.urlsafe_b64encode(raw_bytes).rstrip(b"=").decode()
 
 
-SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Awaitable[float]]] = {
-    "sealed": lambda *given: ours(*given, 1),
-    "fresh": lambda *given: ours(*given, 0),
+SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Coroutine[None, None, float]]] = {
+    "sealed": lambda origin, keys, authority: ours(origin, keys, authority, 1),
+    "fresh": lambda origin, keys, authority: ours(origin, keys, authority, 0),
     "raw": raw,
     "webpush_async": by_webpush_async,
 }
@@ -148,7 +149,7 @@ SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Awaitable[float]
 def main(name: str, origin: str, count: str, authority: str | None = None) -> None:
     """Send and print what it took."""
     keys = phones(int(count))
-    seconds = uvloop.run(SENDERS[name](origin, keys, authority))  # type: ignore[arg-type]
+    seconds = uvloop.run(SENDERS[name](origin, keys, authority))
     print(json.dumps({"seconds": seconds, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,10 +15,22 @@ from server.domain.devices import Device, Subscription
 from server.domain.incidents import Incident
 from server.domain.outbox import Delivery
 from server.domain.people import Person
-from tests.push_service import Phone
 
 
-def subscribe(session: Session, phone: Phone, locale: str = "zh") -> str:
+class HasSubscription(Protocol):
+    """Anything with a subscription: a phone of the test push service, or a real browser."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def point(self) -> bytes: ...
+
+    @property
+    def secret(self) -> bytes: ...
+
+
+def subscribe(session: Session, phone: HasSubscription, locale: str = "zh") -> str:
     """A person with one device that has this subscription; returns the person."""
     person, device = new_id(), new_id()
     session.add(Person(id=person, username=person, name="值班员", role="responder", locale=locale))
