@@ -205,6 +205,10 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Finding:
     hint = full_width_hint(near)
     if hint:
         return _finding(file, "full_width", line, column, hint[0], hint[1])
+    if "mapping values" in problem:
+        zh = "这里多了一个“: ”（冒号加空格），或缩进有误。文字里要用冒号加空格时，请加引号。"
+        en = "A ': ' (colon and space) too many here, or a wrong indent. A text that holds one needs quotes."
+        return _finding(file, "syntax", line, column, zh, en)
     if "\t" in near:
         zh, en = "缩进用了制表符（Tab），请改用空格。", "Indented with a tab; use spaces."
         return _finding(file, "tab", line, column, zh, en)

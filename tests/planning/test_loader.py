@@ -51,10 +51,9 @@ REFUSED: dict[str, tuple[str | bytes, str, int, int]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name):
     text, code, line, column = REFUSED[name]
-    began = time.process_time()
     with pytest.raises(PlanErrors) as refusal:
         load(text, "some.yaml")
-    assert time.process_time() - began < 0.05
+    assert min(_timed(text) for _ in range(3)) < 0.05
     found = refusal.value.findings[0]
     assert (found.code, found.line, found.column) == (code, line, column)
     assert found.file == "some.yaml"
@@ -120,7 +119,7 @@ def test_no_text_takes_more_than_fifty_milliseconds(name):
     assert min(_timed(text) for _ in range(5)) < 0.05
 
 
-def _timed(text: str) -> float:
+def _timed(text: str | bytes) -> float:
     began = time.process_time()
     with contextlib.suppress(PlanErrors):
         compile_plan(text)
