@@ -19,6 +19,7 @@ from tests.chromium import FLAGS, chromium_path
 from tests.postgres import Databases, name_in
 
 KINDS = ("sqlite", "postgresql")
+pytest_plugins = ("tests.stage",)
 
 for module in pkgutil.iter_modules(server.domain.__path__, "server.domain."):
     importlib.import_module(module.name)

@@ -49,7 +49,7 @@ class OrderBody(Fact):
     audience = Choice("on_duty", "leaders", "everyone")
 
 
-class SightingBody(Fact):
+class AnswerSightingBody(Fact):
     """That command has seen it."""
 
 
@@ -104,7 +104,7 @@ def command(session: Session, by: Standing, data: dict[str, Any], at: datetime, 
     return {"alert": order.alert}
 
 
-@http.fact(blp, "/recipients/<recipient>/sightings/<id>", SightingBody, "Say that an answer was seen")
+@http.fact(blp, "/recipients/<recipient>/sightings/<id>", AnswerSightingBody, "Say that an answer was seen")
 def see_answer(session: Session, by: Standing, data: dict[str, Any], at: datetime, recipient: str, id: str) -> None:
     """Record that command has seen an answer."""
     answers.note_seen(session, recipient, by)

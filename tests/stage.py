@@ -1,0 +1,106 @@
+"""Fixtures of the stage: one application for each kind of database, a fresh filled database for each test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+
+from server.api.live import Hub
+from server.app import create_app, open_database
+from server.clock import clock
+from server.config import Config
+from server.db import Database
+from tests.cast import MORNING, PASSWORD, Cast, Stage, fill
+from tests.conftest import KINDS
+from tests.postgres import Databases, name_in
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(scope="session")
+def filled(
+    make_database: Callable[[str], str], postgres: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[str, Cast]]:
+    """A function that makes a database of a kind with the cast in it, as a copy of one filled once."""
+
+    @cache
+    def original(kind: str) -> tuple[str, Cast]:
+        url = make_database(kind)
+        database = open_database(Config(database_url=url))
+        clock.hold(MORNING)
+        try:
+            return url, database.write(lambda session: fill(session, CHEAP.hash(PASSWORD)))
+        finally:
+            clock.release()
+            database.dispose()
+
+    def make(kind: str) -> tuple[str, Cast]:
+        url, cast = original(kind)
+        if kind == "postgresql":
+            return postgres.create(template=name_in(url)), cast
+        copy = tmp_path_factory.mktemp("stage") / "tocsin.db"
+        shutil.copyfile(url.removeprefix("sqlite:///"), copy)
+        return f"sqlite:///{copy}", cast
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def application(
+    filled: Callable[[str], tuple[str, Cast]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Flask]]:
+    """A function that gives the one application of a kind of database."""
+    opened: list[Database] = []
+
+    @cache
+    def make(kind: str) -> Flask:
+        url, _ = filled(kind)
+        config = Config(data_folder=tmp_path_factory.mktemp("data"), database_url=url, secret_key="k" * 40)
+        database = open_database(config)
+        opened.append(database)
+        return create_app(config, database)
+
+    yield make
+    for database in opened:
+        database.dispose()
+
+
+def set_stage(
+    kind: str, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+) -> Iterator[Stage]:
+    """The application on a fresh copy of the filled database, with the clock held at ten in the morning."""
+    app = application(kind)
+    url, cast = filled(kind)
+    database = open_database(Config(database_url=url))
+    app.extensions.update(tocsin_database=database, tocsin_hub=Hub(database))
+    for limiter in app.extensions["limiter"]:
+        limiter.reset()
+    clock.hold(MORNING)
+    try:
+        yield Stage(app, database, cast)
+    finally:
+        app.extensions["tocsin_hub"].close()
+        clock.release()
+        database.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def stage(
+    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+) -> Iterator[Stage]:
+    """A stage of its own for the test, once on each kind of database."""
+    yield from set_stage(request.param, filled, application)
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def shared_stage(
+    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+) -> Iterator[Stage]:
+    """A stage all tests of a module share, once on each kind of database: for what must change nothing."""
+    yield from set_stage(request.param, filled, application)
+
+
+__all__ = ["application", "filled", "shared_stage", "stage"]
