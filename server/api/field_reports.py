@@ -27,7 +27,7 @@ class PhotoBody(Body):
 class ReportBody(Fact):
     """What somebody saw; `fulfils` names a report the plan asks for."""
 
-    incident = Uuid(required=True)
+    incident = Uuid(allow_none=True)
     chain = Choice(*field_reports.CHAIN, load_default="first")
     previous = Uuid()
     type = Choice(*field_reports.TYPES, required=True)
@@ -68,10 +68,15 @@ class TallyBody(Fact):
 
 @http.fact(blp, "/reports/<id>", ReportBody, "File a field report")
 def file_report(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: str) -> dict[str, Any]:
-    """File a field report; its photos follow as uploads."""
-    incident = incidents.find(session, data.pop("incident"), by, "report.file")
-    report = reporting.file_report(session, id, incident, by, occurred_at=at, **data)
-    return {"late": report.late}
+    """File a field report; its photos follow as uploads. One that names no incident raises one."""
+    named = data.pop("incident", None)
+    if named is None:
+        report = reporting.file_alone(session, id, by, occurred_at=at, **data)
+    else:
+        report = reporting.file_report(
+            session, id, incidents.find(session, named, by, "report.file"), by, occurred_at=at, **data
+        )
+    return {"late": report.late, "incident": report.incident}
 
 
 @http.fact(blp, "/reports/<report>/strikes/<id>", StrikeBody, "Strike a field report")

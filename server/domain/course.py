@@ -27,6 +27,7 @@ from server.domain.checklists import clause, words
 from server.domain.incidents import Happening, Incident
 from server.domain.rules.teams import Route
 
+TIMERS = ("tier-", "level-")  # clocks that begin something by themselves, not times that somebody must keep
 DEEPEST = 12  # facts that make facts; a plan that goes deeper than this loops
 
 
@@ -95,7 +96,7 @@ def start_limit(
     owners = plans.teams_for(session, plan, rule.owner)
     limit = limits.Limit(
         id=new_id(), incident=incident.id, key=rule.key, title=words(rule.title), clause=clause(rule.clause),
-        owner_team=owners[0] if owners else None, rule={"kind": "plan"}, consequence=_consequence_words(plan, rule),
+        owner_team=owners[0] if owners else None, rule={"kind": "plan", "timer": rule.key.startswith(TIMERS)}, consequence=_consequence_words(plan, rule),
         started_at=at, due_at=due, length_seconds=max(0, round((due - at).total_seconds())), status=limits.RUNNING,
     )  # fmt: skip
     session.add(limit)

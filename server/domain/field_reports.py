@@ -15,7 +15,12 @@ from server.domain.people import Standing
 
 CHAIN = ("first", "continued", "final")
 CHAIN_WORDS = {"first": ("首报", "first"), "continued": ("续报", "continued"), "final": ("终报", "final")}
-TYPES = ("crowd", "fault", "fire", "injury", "security", "weather", "facility", "supply", "progress", "other")
+TYPES: dict[str, tuple[str, str]] = {
+    "fault": ("系统故障", "System fault"), "crowd": ("人流拥挤", "Crowding"), "injury": ("人员受伤", "Injury"),
+    "fire": ("火情", "Fire"), "leak": ("泄漏", "Leak"), "power": ("停电", "Power cut"), "security": ("治安", "Security"),
+    "weather": ("恶劣天气", "Bad weather"), "facility": ("设施损坏", "Damaged facility"), "status": ("现场情况", "Situation"),
+    "other": ("其他情况", "Something else"),
+}  # fmt: skip
 MOST_PHOTOS = 20
 
 

@@ -50,6 +50,7 @@ class Limit(Model):
             "owner_team": self.owner_team, "consequence": self.consequence, "started_at": iso(self.started_at),
             "due_at": iso(self.due_at), "length_seconds": self.length_seconds, "status": self.status,
             "fired_at": iso(self.fired_at), "ended_at": iso(self.ended_at), "paused_at": iso(self.paused_at),
+            "timer": bool(self.rule.get("timer")),
         }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from server.db import new_id
 from server.domain import alerts, course, field_reports, incidents, places, plans, proposals, rules, tallies, timeline
 from server.domain.checklists import clause, words
 from server.domain.errors import Refused
@@ -143,6 +144,19 @@ def file_report(
     if fulfils is not None:
         course.happen(session, incident, f"report.{fulfils}.sent", occurred_at=report.occurred_at, by=by.id)
     return report
+
+
+def file_alone(session: Session, id: str, by: Standing, *, occurred_at: datetime, **what: Any) -> field_reports.Report:
+    """File a report that belongs to no incident yet: it raises one, and the leadership group is told."""
+    zh, _ = field_reports.TYPES[what["type"]]
+    where = session.get(places.Place, what["place"]) if what.get("place") else None
+    title = f"{zh} · {where.title['zh']}" if where else zh
+    position = what.get("position") or {}
+    incident = raise_incident(
+        session, new_id(), title, by, occurred_at=occurred_at, place=what.get("place"), lat=position.get("lat"), lon=position.get("lon"),
+        text=what.get("text"),
+    )  # fmt: skip
+    return file_report(session, id, incident, by, occurred_at=occurred_at, **what)
 
 
 def tally(session: Session, id: str, incident: Incident, by: Standing, **what: Any) -> tallies.Tally:

@@ -140,7 +140,11 @@ def outcomes(session: Session, incident: str) -> list[dict[str, Any]]:
     for limit in session.scalars(
         select(limits.Limit).where(limits.Limit.incident == incident).order_by(limits.Limit.due_at)
     ):
-        if limit.rule.get("kind") != "plan" or limit.status in (limits.CANCELLED, limits.RUNNING, limits.PAUSED):
+        if (
+            limit.rule.get("kind") != "plan"
+            or limit.rule.get("timer")
+            or limit.status in (limits.CANCELLED, limits.RUNNING, limits.PAUSED)
+        ):
             continue
         result, by = "unmet", None
         if limit.status == limits.MET and limit.ended_at is not None:

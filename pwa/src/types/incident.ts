@@ -61,7 +61,9 @@ export interface Limit {
   ended_at: Instant | null;
   fired_at: Instant | null;
   paused_at?: Instant | null;
-  consequence: Words;
+  consequence: Words | null;
+  /** A clock that begins something by itself instead of a time somebody has to keep. */
+  timer: boolean;
 }
 
 export interface Report extends FromFact, Folded {

@@ -75,7 +75,7 @@ export interface Place {
   lat: number | null;
   lon: number | null;
   plan_pin: { x: number; y: number } | null;
-  floor_plan: string | null;
+  floor_plan: FloorPlan | null;
   capacity: number | null;
   code: string;
 }
@@ -124,4 +124,21 @@ export interface Refusal {
   code: string;
   message: string;
   at: Instant;
+}
+
+/** A drawing in its own units; pins are fractions of its width and height. */
+export interface FloorPlan {
+  width: number;
+  height: number;
+  shapes: FloorShape[];
+}
+
+export interface FloorShape {
+  kind: 'path' | 'rect' | 'water';
+  d?: string;
+  x?: number;
+  y?: number;
+  w?: number;
+  h?: number;
+  label?: Words;
 }

@@ -22,7 +22,9 @@ export function limitAt(limit: Limit, now: number): LimitAt {
 }
 
 /** Those that still matter first, by due time. */
-export function byUrgency(limits: readonly Limit[]): Limit[] {
+export function byUrgency(all: readonly Limit[]): Limit[] {
+  // What began by itself is no time that somebody missed.
+  const limits = all.filter((one) => !(one.timer && one.status === 'passed'));
   const order = { passed: 0, running: 0, paused: 1, met: 2, cancelled: 3 };
   return [...limits].sort((a, b) => order[a.status] - order[b.status] || a.due_at.localeCompare(b.due_at));
 }
