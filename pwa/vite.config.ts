@@ -15,7 +15,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     sourcemap: false,
   },
-  server: { host: '127.0.0.1', proxy: { '/api': server } },
+  server: { host: '127.0.0.1', proxy: { '/api': { target: server, changeOrigin: false } } },
   test: {
     environment: 'node',
     include: ['src/**/*.test.ts', 'build/**/*.test.ts'],

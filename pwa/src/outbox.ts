@@ -39,11 +39,9 @@ export function markOf(id: Id): ThreeMarks {
   if (tray.has(id)) return 'refused';
   if (outbox.has(id)) return 'saved';
   if (docs('report').get(id)?.['seen_at']) return 'seen';
-  const answered = /\/alerts\/([^/]+)\/answers\//.exec(sent.get(id)?.path ?? '')?.[1];
-  if (answered) {
-    const me = store()?.person;
+  if (sent.get(id)?.path.includes('/answers/')) {
     for (const recipient of docs('recipient').values()) {
-      if (recipient['alert'] === answered && recipient['person'] === me && recipient['answer_seen_at']) return 'seen';
+      if (recipient['answer_id'] === id && recipient['answer_seen_at']) return 'seen';
     }
   }
   return 'received';

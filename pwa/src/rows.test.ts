@@ -67,6 +67,7 @@ test("a fact shows at once, keeps showing between answer and pull, and then the 
     alert: 'a1',
     person: PERSON,
     answer: 'received',
+    answer_id: id,
     answer_seen_at: 'x',
   });
   await settled();

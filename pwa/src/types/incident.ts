@@ -19,6 +19,11 @@ export interface Incident extends FromFact, Folded {
   restored_at: Instant | null;
   ended_at: Instant | null;
   teams: Id[];
+  revision?: Id | null;
+  trigger?: string | null;
+  text?: string | null;
+  position?: Position | null;
+  version?: number;
 }
 
 export type DecisionKind =
@@ -45,6 +50,7 @@ export interface Decision extends FromFact, Folded {
   /** What it was about: a level of a scale, a limit, a team. */
   subject: { scale?: string; level?: string; limit?: Id; team?: Id; plan?: string; seconds?: number } | null;
   reason: string | null;
+  note?: string | null;
 }
 
 export interface Limit {
@@ -80,6 +86,7 @@ export interface Report extends FromFact, Folded {
   photos: (PhotoRef & { state: 'waiting' | 'delivered' | 'refused' })[];
   struck: { reason: string; by: Id; at: Instant } | null;
   seen_at?: Instant | null;
+  late?: boolean;
 }
 
 export interface Tally extends FromFact, Folded {
@@ -121,6 +128,11 @@ export interface SupplyRequest extends FromFact, Folded {
   sent: number;
   received: number;
   contested: boolean;
+  used?: number;
+  void?: number;
+  returned?: number;
+  /** Received and not yet used, void or returned. */
+  open?: number;
 }
 
 export type MovementKind =
@@ -156,6 +168,12 @@ export interface Notice extends FromFact, Folded {
   kind: 'notice' | 'correction' | 'all_clear';
   state: 'draft' | 'approved' | 'published';
   approved_by: Id | null;
+  key?: string | null;
+  previous?: Id | null;
+  approved_at?: Instant | null;
+  published_by?: Id | null;
+  published_at?: Instant | null;
+  clause?: Clause | null;
 }
 
 export interface Mode extends FromFact, Folded {
@@ -163,6 +181,8 @@ export interface Mode extends FromFact, Folded {
   incident: Id;
   tier: string;
   to: 'manual' | 'normal';
+  title?: Words;
+  note?: string | null;
 }
 
 export interface BackEntry extends FromFact, Folded {
@@ -186,6 +206,8 @@ export interface Review extends Folded {
   outcomes: { limit: Id; title?: Words; result: 'met' | 'late' | 'unmet'; by_seconds: number | null }[];
   figures?: { asked: number; answered: number; median_answer_seconds: number | null };
   actions: { id: Id; title: string; owner?: Id | null; due?: Instant | null; done_at?: Instant | null }[];
+  clause?: Clause | null;
+  made_at?: Instant;
 }
 
 /** One line of an incident's timeline. */
@@ -228,6 +250,9 @@ export interface Order extends FromFact, Folded {
   checklist: Id | null;
   kind: 'plan' | 'manual';
   issued_at: Instant;
+  key?: string | null;
+  status?: string;
+  due_at?: Instant | null;
 }
 
 export interface Checklist {
@@ -237,7 +262,9 @@ export interface Checklist {
   key: string;
   title: Words;
   ordered: boolean;
-  status: string;
+  status?: string;
+  clause?: Clause | null;
+  made_at?: Instant;
 }
 
 /** A condition of the plan over measures and facts. */
@@ -275,6 +302,8 @@ export interface Item {
   locked_until: { words: Words; clause?: Clause | null } | null;
   prohibits?: Words | null;
   clause: Clause | null;
+  incident?: Id;
+  key?: string;
 }
 
 export interface Mark extends FromFact, Folded {
@@ -303,8 +332,13 @@ export interface Recipient extends Folded {
   eta_minutes: number | null;
   reason: string | null;
   channels: string[];
-  silent: boolean;
+  silent?: boolean;
   answer_seen_at?: Instant | null;
+  incident?: Id;
+  /** The answer fact that counts now, and whose it is when given by radio. */
+  answer_id?: Id | null;
+  answer_received_at?: Instant | null;
+  answered_by?: Id | null;
 }
 
 export interface Alert extends FromFact {

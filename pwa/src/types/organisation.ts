@@ -42,6 +42,8 @@ export interface Team {
   id: Id;
   kind: string;
   title: Words;
+  rank?: number;
+  active?: boolean;
 }
 
 export interface Membership {
@@ -59,6 +61,7 @@ export interface Duty {
   kind: 'on' | 'off';
   starts_at: Instant;
   ends_at: Instant | null;
+  note?: string | null;
 }
 
 export interface Contact {
@@ -87,9 +90,14 @@ export interface Plan {
   title: Words;
   category: string;
   status: 'draft' | 'approved' | 'retired';
-  teams: string[];
+  teams?: string[];
   /** The approved revision as data; its inner shape belongs to the plan language. */
   rules: Record<string, unknown>;
+  revision?: Id;
+  revision_status?: string;
+  written_by?: Id | null;
+  approved_by?: Id | null;
+  approved_at?: Instant | null;
 }
 
 export interface SerialRange {
@@ -108,6 +116,7 @@ export interface Supply {
   serial: boolean;
   serials: SerialRange[];
   expires_at: Instant | null;
+  key?: string;
 }
 
 export interface Device {
