@@ -34,7 +34,7 @@ const BADGE = '/icons/badge-96.png';
 /** Opens the store of the person signed in; null when nobody is, or the phone has no store yet. */
 export async function wake(): Promise<Store | null> {
   try {
-    restore((await setting<number>('skew')) ?? 0);
+    restore((await setting<{ skew: number }>('contact'))?.skew ?? 0);
     const mine = useStore((await setting<Id | null>('person')) ?? null);
     const me = await mine?.meta<{ person: { locale: string } }>('me');
     speak(me?.person.locale ?? 'zh');

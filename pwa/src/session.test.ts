@@ -6,6 +6,8 @@ import { all } from './rows';
 import { pull } from './pull';
 import { put, waiting } from './queue';
 import { confirmSession, deviceName, enrol, me, signIn, signOut, startSession } from './session';
+import { now, restore } from './clock';
+import { connectionNow, note } from './status';
 import { freshPhone } from './testing/phone';
 import { PERSON, type ServerDouble } from './testing/server';
 
@@ -40,6 +42,23 @@ test('a cold start without a network knows the person and their rows', async () 
   expect(await all('alert')).toHaveLength(1);
   await confirmSession();
   expect(value(me)?.person.id).toBe(PERSON);
+});
+
+test('a cold start without a network knows when the server was last heard and how far the clocks differ', async () => {
+  await startSession();
+  vi.useFakeTimers({ now: Date.now() + 20_000, toFake: ['Date'] });
+  const at = Date.now();
+  const told = new Date(at + 3600_000).toISOString();
+  server.interrupts.push(() => server.json(server.me(), 200, { 'X-Tocsin-Time': told }));
+  await confirmSession();
+  await vi.waitFor(async () => expect(await setting('contact')).toMatchObject({ at }));
+  restore(0);
+  note({ lastContact: null });
+  await startSession();
+  expect(connectionNow().lastContact).toBe(at);
+  expect(Math.round((now() - Date.now()) / 1000)).toBe(3600);
+  vi.useRealTimers();
+  restore(0);
 });
 
 test('the hint whom to open is only a hint: the shared store decides, and no empty store is left behind', async () => {

@@ -6,14 +6,17 @@ import { announce, hear } from './changes';
 import { setSetting, setting, store, Store, useStore } from './db';
 import { erase } from './erase';
 import { changeEpoch, flush, forgetBackOff, heard, stopped } from './flush';
-import { restore } from './clock';
+import { restore, skew } from './clock';
 import { newId } from './ids';
 import { load } from './memory';
 import { exported } from './outbox';
 import { checkSubscription, unsubscribe } from './push';
+import { note } from './status';
 import type { Id, Me } from './types';
 
 const HINT = 'tocsin.person';
+const KEEP_CONTACT_EVERY_MS = 15_000;
+let contactKept = 0;
 const who = writable<Me | null>(null);
 /** The person signed in, null when nobody is; undefined is never shown because `startSession` comes before the first screen. */
 export const me: Readable<Me | null> = readonly(who);
@@ -23,8 +26,9 @@ let known: Me | null = null;
 export async function startSession(): Promise<Me | null> {
   const likely = hint();
   const opening = likely ? become(likely) : null;
-  const [person, knownSkew] = await Promise.all([setting<Id | null>('person'), setting<number>('skew'), opening]);
-  restore(knownSkew ?? 0);
+  const [person, contact] = await Promise.all([setting<Id | null>('person'), setting<Contact>('contact'), opening]);
+  restore(contact?.skew ?? 0);
+  if (contact) note({ lastContact: contact.at, skew: contact.skew });
   if ((person ?? null) !== likely) {
     const mistaken = known === null ? store() : null;
     await become(person ?? null);
@@ -32,7 +36,7 @@ export async function startSession(): Promise<Me | null> {
     await mistaken?.destroy();
   }
   hear((change) => {
-    if (change.connection?.skew !== undefined) void setSetting('skew', change.connection.skew);
+    if (change.connection?.lastContact) keepContact(change.connection.lastContact);
     if (change.session === 'in' && change.person !== store()?.person) void become(change.person);
     if ((change.session === 'out' || change.session === 'wiped') && change.person === known?.person.id)
       void become(null);
@@ -72,6 +76,12 @@ export async function signIn(username: string, password: string): Promise<Me> {
 /** Signs in by a one-time token from a QR code or link. Raises `Offline`, or `Refused` (`enrolment_used`). */
 export async function enrol(token: string): Promise<Me> {
   return await arrive(await call<Me>('POST', '/sessions/enrolments', { body: { token, device: await device() } }));
+}
+
+/** When the server was last heard, in phone time, and the clocks' difference then; ms. */
+export interface Contact {
+  at: number;
+  skew: number;
 }
 
 export interface LeftBehind {
@@ -217,6 +227,13 @@ export function deviceName(agent: string): string {
     [/Safari/, 'Safari'],
   ]);
   return [system, browser].filter(Boolean).join(' · ') || 'Browser';
+}
+
+/** Kept now and then, so that a cold start without a network counts limits rightly and says since when it heard nothing. */
+function keepContact(at: number): void {
+  if (at - contactKept < KEEP_CONTACT_EVERY_MS) return;
+  contactKept = at;
+  void setSetting('contact', { at, skew: skew() } satisfies Contact);
 }
 
 /** Whose store to open while the shared one is still opening: saves a tenth of a second at a cold start. */

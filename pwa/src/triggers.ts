@@ -2,6 +2,7 @@
 
 import { hear } from './changes';
 import { forgetBackOff } from './flush';
+import { pending } from './outbox';
 import { note } from './status';
 import { sync } from './sync';
 
@@ -26,9 +27,11 @@ export function startTriggers(): () => void {
   addEventListener('offline', offline);
   addEventListener('focus', now);
   document.addEventListener('visibilitychange', visible);
+  const stopCounting = pending().subscribe((entries) => note({ sending: entries.length }));
   now();
   return () => {
     clearInterval(beat);
+    stopCounting();
     stopHearing();
     removeEventListener('online', online);
     removeEventListener('offline', offline);

@@ -3,6 +3,7 @@
 import { hear } from './changes';
 import { draftKeys } from './drafts';
 import { outbox } from './memory';
+import { isInstalled, keepStorage } from './push';
 import { note } from './status';
 
 const LOOK_EVERY_MS = 60 * 60 * 1000;
@@ -11,6 +12,8 @@ let replacing = false;
 
 /** Registers the worker; a newer one that waits shows as `updateReady`. */
 export async function startWorker(): Promise<void> {
+  if (isInstalled()) void keepStorage();
+  addEventListener('appinstalled', () => void keepStorage());
   if (!('serviceWorker' in navigator) || import.meta.env.DEV) return;
   navigator.serviceWorker.addEventListener('message', (event: MessageEvent<{ open?: string }>) => {
     if (event.data.open?.startsWith('/#/')) location.assign(event.data.open);

@@ -33,7 +33,7 @@ export async function restart(): Promise<Store> {
 }
 
 async function emptyShared(): Promise<void> {
-  for (const key of ['person', 'device', 'leaving', 'subscription', 'skew']) await setSetting(key, undefined);
+  for (const key of ['person', 'device', 'leaving', 'subscription', 'contact']) await setSetting(key, undefined);
 }
 
 async function forget(person: string): Promise<void> {
