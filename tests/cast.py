@@ -42,7 +42,7 @@ PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
     "observer": ("observer", {}),
     "outsider": ("responder", {}),
     "leaver": ("responder", {"security": "member"}),
-    "loser": ("responder", {"security": "member"}),
+    "loser": ("responder", {}),
 }
 PASSWORD = "a password for tests"
 PLACES = (("site", None, "site", 12000), ("windows", "site", "point", 120), ("gate", "site", "gate", 400))
@@ -120,7 +120,8 @@ def _person(
 def _shut_out(session: Session, cast: Cast) -> None:
     leaver = session.get(Person, cast.people["leaver"])
     lost = session.get(devices.Device, cast.devices["loser"])
-    assert leaver is not None and lost is not None
+    assert leaver is not None
+    assert lost is not None
     leaver.active = False
     devices.revoke(session, lost)
 
@@ -217,10 +218,10 @@ class Phone:
         """The documents of a type this phone holds, each id once."""
         return list({id: doc for (_, type, id), doc in sorted(self.rows.items()) if type == kind}.values())
 
-    def one(self, kind: str, **what: Any) -> dict[str, Any]:
+    def one(self, type: str, /, **what: Any) -> dict[str, Any]:
         """The only document of a type with these values."""
-        found = [doc for doc in self.all(kind) if all(doc[name] == value for name, value in what.items())]
-        assert len(found) == 1, (kind, what, found)
+        found = [doc for doc in self.all(type) if all(doc[name] == value for name, value in what.items())]
+        assert len(found) == 1, (type, what, found)
         return found[0]
 
     def _forget(self, space: str) -> None:

@@ -79,5 +79,5 @@ def complete_back_entry(
     line = session.get(continuity.BackEntry, back_entry)
     if line is None:
         raise errors.NotFound("back_entry_unknown", "没有这项补录。", "There is no such back-entry.")
-    incidents.find(session, line.incident, by, "back_entry.complete")
-    return {"remaining": continuity.complete(session, back_entry, data["quantity"], by, at).remaining}
+    found = incidents.find(session, line.incident, by, "back_entry.complete", lock=True)
+    return {"remaining": escalation.enter(session, found, back_entry, data["quantity"], by, at).remaining}

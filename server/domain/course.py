@@ -50,6 +50,11 @@ def happen(
     )
     session.add(fact)
     session.flush()
+    if depth == 0:  # two facts at once must not both begin the same phase
+        session.execute(select(Incident.id).where(Incident.id == incident.id).with_for_update())
+    if key == "service.restored" and incident.status == "activated":
+        incidents.move(incident, "restored", allowed=("activated",))
+        incident.restored_at = at
     plan = plans.rules_of(session, incident.revision)
     if plan is None or depth > DEEPEST:
         return fact

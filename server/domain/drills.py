@@ -92,7 +92,7 @@ def finish(session: Session, drill_id: str, by: Standing, *, observations: str, 
         raise Conflict(
             "incident_open", "请先结束演练事件。", "End the drill's incident first.", state={"status": incident.status}
         )
-    outcomes = reviews.outcomes(session, drill.incident)
+    outcomes = reviews.outcomes(session, drill.incident, plans.rules_of(session, incident.revision))
     drill.score = {result: sum(one["result"] == result for one in outcomes) for result in ("met", "late", "unmet")}
     drill.status, drill.observations, drill.weak_points = "done", observations, weak_points
     return drill

@@ -150,6 +150,18 @@ def begin_tier(
     course.happen(session, incident, f"tier.{key}.started")
 
 
+def enter(
+    session: Session, incident: Incident, entry: str, quantity: int, by: people.Standing, at: datetime
+) -> continuity.BackEntry:
+    """Enter some of a ledger line; once nothing of the incident's paper work remains its back-entry clocks are met."""
+    line = continuity.complete(session, entry, quantity, by, at)
+    if continuity.remaining(session, incident.id) == 0:
+        for limit in limits.running(session, incident.id):
+            if limit.key.startswith("back-entry-") and limits.end(session, limit, limits.MET, at):
+                course.happen(session, incident, f"limit.{limit.key}.met", occurred_at=at, by=by.id)
+    return line
+
+
 def _propose(
     session: Session,
     incident: Incident,

@@ -89,13 +89,9 @@ def record_fact(
         session, incident.id, "fact", f"{by.name}：{title.zh}{shown}", f"{by.name}: {title.en}{shown.replace('：', ': ')}", by=by.id,
         occurred_at=occurred_at, refs={"fact": id},
     )  # fmt: skip
-    fact = course.happen(
+    return course.happen(
         session, incident, key, occurred_at=occurred_at, by=by.id, value=value, unit=unit, note=note, id=id
     )
-    if key == "service.restored" and incident.status == "activated":
-        incidents.move(incident, "restored", allowed=("activated",))
-        incident.restored_at = occurred_at
-    return fact
 
 
 def _title_of(plan: rules.Plan | None, key: str) -> rules.Words | None:

@@ -99,7 +99,7 @@ def begin(session: Session, incident: Incident, plan: rules.Plan | None, at: dat
             {"key": key, "title": {"zh": zh, "en": en}, "text": text if key == "course" else "", "filled": key == "course"}
             for key, zh, en in asked
         ],
-        outcomes=outcomes(session, incident.id), figures=figures(session, incident.id),
+        outcomes=outcomes(session, incident.id, plan), figures=figures(session, incident.id),
         clause=due.clause if due else None, made_at=now(),
     )  # fmt: skip
     session.add(review)
@@ -133,10 +133,11 @@ def course_text(session: Session, incident: Incident) -> str:
     return "\n".join(f"{iso(at)} {said}" for at, said in sorted(lines, key=lambda line: line[0]))
 
 
-def outcomes(session: Session, incident: str) -> list[dict[str, Any]]:
+def outcomes(session: Session, incident: str, plan: rules.Plan | None) -> list[dict[str, Any]]:
     """Each limit's result: met, late (met after it passed) or unmet, with the seconds over or (negative) to spare."""
     found = []
-    happened = incidents.occurred(session, incident)
+    ends = {rule.key: rule.ends for rule in rules.all_limits(plan)} if plan else {}
+    happened = [(one.key, one.occurred_at) for one in incidents.happened(session, incident)]
     for limit in session.scalars(
         select(limits.Limit).where(limits.Limit.incident == incident).order_by(limits.Limit.due_at)
     ):
@@ -149,8 +150,9 @@ def outcomes(session: Session, incident: str) -> list[dict[str, Any]]:
         result, by = "unmet", None
         if limit.status == limits.MET and limit.ended_at is not None:
             result, by = "met", round((limit.ended_at - limit.due_at).total_seconds())
-        elif (restored := happened.get("service.restored")) is not None and restored > limit.due_at:
-            result, by = "late", round((restored - limit.due_at).total_seconds())
+        elif done := [at for key, at in happened if key in ends.get(limit.key, ()) and at >= limit.started_at]:
+            by = round((min(done) - limit.due_at).total_seconds())
+            result = "late" if by > 0 else "met"  # done in time and told late, by a phone without a network
         found.append({"limit": limit.id, "key": limit.key, "title": limit.title, "result": result, "by_seconds": by})
     return found
 
