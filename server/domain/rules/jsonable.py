@@ -21,6 +21,7 @@ def required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
+@cache
 def plain(hint: Any) -> Any:
     """A hint without its marks and without `| None`."""
     if get_origin(hint) is Annotated:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,6 @@ from server.domain.rules.words import Words
 RESTORED: Final = ("service.restored", "fault.cleared", "response.ended", "incident.dismissed")
 
 
-@lru_cache(maxsize=256)
 def all_limits(plan: Plan) -> tuple[LimitRule, ...]:
     """Every clock of the plan: the limits it states and those its tiers, ledger, levels, reports and review imply.
 
