@@ -257,7 +257,7 @@ def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
 
 def _consequence_words(plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
     said = [one.words for one in rule.then if one.words is not None]
-    return {"zh": "；".join(one.zh for one in said), "en": "; ".join(one.en for one in said)} if said else None
+    return {"zh": "；".join(one.zh.rstrip("。") for one in said), "en": "; ".join(one.en.rstrip(".") for one in said)} if said else None
 
 
 def _levels(incident: Incident) -> Sequence[str]:

@@ -54,9 +54,12 @@ export function recipientsOf(alert: Id): Readable<Recipient[] | undefined> {
   return watch(async () => (await all('recipient')).filter((one) => one.alert === alert), ['recipient']);
 }
 
-export function ordered(views: readonly AlertView[]): AlertView[] {
+/** Those that wait first unless told otherwise, then the most urgent, then the newest. */
+export function ordered(views: readonly AlertView[], waitingFirst = true): AlertView[] {
   const rank = ({ waiting, alert }: AlertView): number =>
-    (waiting ? 0 : 100) + (alert.critical ? 0 : 10) + (alert.level?.colour ? URGENCY[alert.level.colour] : 5);
+    (waiting || !waitingFirst ? 0 : 100) +
+    (alert.critical ? 0 : 10) +
+    (alert.level?.colour ? URGENCY[alert.level.colour] : 5);
   return [...views].sort((a, b) => rank(a) - rank(b) || b.alert.issued_at.localeCompare(a.alert.issued_at));
 }
 

@@ -1,6 +1,6 @@
 /** Checklists: every item's state folded from its marks, why an item is locked, and marking one. */
 import { stamp } from '../clock';
-import { say } from '../i18n/say';
+import { say, unit as unitWord } from '../i18n/say';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
@@ -183,7 +183,7 @@ function known(facts: readonly Fact[], incident: Id): Known {
 
 /** `0～25 %`: the bounds of a number as people read them; empty when there are none. */
 export function bounds(item: Item): string {
-  const unit = item.unit ?? '';
+  const unit = unitWord(item.unit);
   if (item.min !== null && item.max !== null) return say.t.checklists.between(String(item.min), String(item.max), unit);
   if (item.min !== null) return say.t.checklists.at_least(String(item.min), unit);
   if (item.max !== null) return say.t.checklists.at_most(String(item.max), unit);

@@ -127,6 +127,27 @@ export interface ReportChoices {
   plans: Plan[];
 }
 
+/** The categories of plan that a kind of report is most likely about, the likeliest first. */
+const LIKELY: Record<string, string[]> = {
+  fault: ['ticketing', 'network', 'information_system', 'call_centre', 'service_hall'],
+  crowd: ['crowd'],
+  injury: ['medical', 'food'],
+  fire: ['fire', 'kitchen'],
+  leak: ['gas'],
+  power: ['information_system', 'network'],
+  security: ['security'],
+  facility: ['heating', 'transport'],
+};
+
+/** The plan to propose for a kind of report; null when none is likely. */
+export function planFor(type: string, plans: readonly Plan[]): string | null {
+  for (const category of LIKELY[type] ?? []) {
+    const found = plans.find((one) => one.category === category);
+    if (found) return found.key;
+  }
+  return null;
+}
+
 /** What a report may be attached to. */
 export function reportChoices(): Readable<ReportChoices> {
   return watch(
@@ -180,7 +201,7 @@ export async function send(draft: Draft, title: string): Promise<Id> {
 }
 
 async function raised(draft: Draft, title: string, at: string): Promise<Id> {
-  const body: Record<string, unknown> = { title, trigger: draft.type ?? 'other', occurred_at: at };
+  const body: Record<string, unknown> = { title, occurred_at: at };
   if (draft.plan) body['plan'] = draft.plan;
   if (draft.place) body['place'] = draft.place;
   if (draft.position) body['position'] = draft.position;

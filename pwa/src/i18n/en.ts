@@ -68,6 +68,15 @@ export const en: Words = {
     date: (month, day, time) => `${day} ${MONTHS[month - 1]}, ${time}`,
     full_date: (year, month, day) => `${day} ${MONTHS[month - 1]} ${year}`,
   },
+  units: {
+    people: 'people',
+    person: 'people',
+    minutes: 'min',
+    min: 'min',
+    hours: 'h',
+    tickets: 'tickets',
+    vehicles: 'vehicles',
+  },
   status: {
     offline: 'Offline',
     offline_hint: 'Carry on: everything is kept on this phone and sent when the network returns',
@@ -256,7 +265,7 @@ export const en: Words = {
     level_now: 'Level',
     no_level: 'No level yet',
     decide: 'Decide',
-    decisions: 'Decisions',
+    decisions: 'Decisions taken',
     decisions_none: 'No decision yet',
     decision: {
       verify: 'Verify',

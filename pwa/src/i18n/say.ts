@@ -25,6 +25,9 @@ export function title(of: Titled): string {
   return (say.locale === 'zh' ? of.zh || of.en : of.en || of.zh) ?? '';
 }
 
+/** A unit of measure as people write it; plans name some of them in English. */
+export const unit = (of: string | null | undefined): string => (of ? (say.t.units[of] ?? of) : '');
+
 const two = (n: number): string => String(n).padStart(2, '0');
 
 /** `10:03`, with the date when it is not today. */

@@ -1,5 +1,5 @@
 /** What an incident's plan says about its levels, decisions, facts and tiers; read from the plan's rules as this phone has them. */
-import { say, title } from '../i18n/say';
+import { say, title, unit } from '../i18n/say';
 import type { Clause, Colour, Decision, DecisionKind, Fact, Id, Mode, Plan, Words } from '../types';
 
 interface Rules {
@@ -94,6 +94,12 @@ export function factsToRecord(plan: Plan | undefined): Recordable[] {
 
 const RESTORED: Words = { zh: '系统恢复', en: 'Service restored' };
 
+/** What people measured or recorded; the steps the plan notes for itself stand on the timeline. */
+export function recorded(view: { plan: Plan | undefined; facts: readonly Fact[] }): Fact[] {
+  const known = new Set(factsToRecord(view.plan).map((one) => one.key));
+  return view.facts.filter((one) => known.has(one.key) || (one.value !== null && one.value !== true));
+}
+
 export function factWord(plan: Plan | undefined, key: string): string {
   return title(factsToRecord(plan).find((one) => one.key === key)?.title) || key;
 }
@@ -104,7 +110,7 @@ export function factValue(plan: Plan | undefined, fact: Fact): string {
     .find((one) => one.key === fact.key)
     ?.options.find((one) => one.key === fact.value);
   if (option) return title(option.title);
-  return `${fact.value}${fact.unit ? ` ${fact.unit}` : ''}`;
+  return `${fact.value}${fact.unit ? ` ${unit(fact.unit)}` : ''}`;
 }
 
 export function tierTitle(plan: Plan | undefined, tier: string): string {
