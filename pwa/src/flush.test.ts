@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { hear, type Connection } from './changes';
 import { setting, store, type Store, type TrayEntry } from './db';
-import { flush, forgetBackOff } from './flush';
+import { flush, forgetBackOff, networkBack } from './flush';
 import { put, waiting } from './queue';
 import { freshPhone, restart } from './testing/phone';
 import { PERSON, type ServerDouble } from './testing/server';
@@ -197,6 +197,21 @@ test.each([429, 500, 502, 503])("%i backs off, keeps the server's time to wait, 
   await flush(phone);
   expect(server.batches()).toHaveLength(1);
   expect(await kept()).toBe(1);
+});
+
+test('the network coming back ends the wait for a lost network, never one that the server asked for', async () => {
+  await tally(1);
+  server.interrupts.push(() => server.problem(503, 'busy', {}, { 'Retry-After': '30' }));
+  await flush(phone);
+  networkBack();
+  expect((await flush(phone)).state).toBe('busy');
+  expect(server.batches()).toHaveLength(1);
+  forgetBackOff();
+  server.interrupts.push(() => 'no network');
+  await flush(phone);
+  expect((await flush(phone, false)).state).toBe('offline');
+  networkBack();
+  expect((await flush(phone, false)).state).toBe('done');
 });
 
 test('back-off grows with each failure, has jitter, ends at a minute, and a tap does not wait for it', async () => {

@@ -35,7 +35,12 @@ export function flush(store: Store, eager = true): Promise<Outcome> {
   return exclusive(`tocsin-flush-${store.person}`, () => drain(store));
 }
 
-/** Forgets the back-off: after signing in, or when the network came back. */
+/** The network came back: tries at once, unless the server itself asked for the wait. */
+export function networkBack(): void {
+  if (!asked) forgetBackOff();
+}
+
+/** Forgets every wait: after the server answered, or after signing in. */
 export function forgetBackOff(): void {
   failures = quietUntil = 0;
   asked = false;

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { setSetting, store, type Store } from './db';
+import { exclusive } from './locks';
 import { onClick, onPush } from './notify';
 import { waiting } from './queue';
 import { freshPhone } from './testing/phone';
@@ -127,6 +128,19 @@ test('an answer button without a network: kept, said so, sent later', async () =
   expect(await waiting(store()!)).toMatchObject([
     { body: { kind: 'received' }, effects: [{ type: 'recipient', id: 'r1', doc: { answer: 'received' } }] },
   ]);
+});
+
+test('a sleeping page that holds the sender does not keep the person waiting for a word', async () => {
+  const release: (() => void)[] = [];
+  void exclusive(`tocsin-flush-${PERSON}`, () => new Promise<void>((resolve) => release.push(resolve)));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const done = onClick('received', head());
+  await vi.waitFor(async () => expect(await waiting(phone)).toHaveLength(1));
+  await vi.advanceTimersByTimeAsync(12_000);
+  await done;
+  vi.useRealTimers();
+  expect(shown).toMatchObject([{ options: { body: '已保存在本机，联网后自动发出。' } }]);
+  release[0]?.();
 });
 
 test('an answer button after the session ended: the one-purpose token carries the same fact', async () => {

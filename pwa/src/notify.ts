@@ -28,6 +28,7 @@ interface OpenPage {
 
 const ANSWERS: readonly string[] = ['received', 'on_my_way', 'on_scene', 'cannot', 'need_help'];
 const LOOK_UP_MS = 300;
+const FLUSH_MS = 12_000;
 const ICON = '/icons/icon-192.png';
 const BADGE = '/icons/badge-96.png';
 
@@ -87,7 +88,8 @@ async function answer(head: Answerable, kind: AnswerKind): Promise<void> {
       body: { kind, occurred_at: occurred },
       optimistic: { type: 'recipient', id: head.recipient, doc: effect },
     });
-    const outcome = await flush(mine);
+    // A page that was put to sleep may hold the sender's lock; the person is told anyway, the queue has the answer.
+    const outcome = await within(FLUSH_MS, flush(mine), { state: 'offline', retryAt: null });
     reached = outcome.state === 'done';
     if (outcome.state === 'signed_out' || outcome.state === 'wrong_person') {
       reached = await byToken(id, { token: head.answer_token, kind, occurred_at: occurred });
@@ -213,7 +215,7 @@ function isHead(value: unknown): value is PushHead {
   );
 }
 
-async function within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
+async function within<T>(ms: number, work: Promise<T>, otherwise: NoInfer<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<T>((resolve) => {
     timer = setTimeout(() => resolve(otherwise), ms);

@@ -1,7 +1,7 @@
 /** What makes an open page sync: start, focus, being seen, the network's return, a sign-in, and a beat every 30 seconds. */
 
 import { hear } from './changes';
-import { forgetBackOff } from './flush';
+import { networkBack } from './flush';
 import { pending } from './outbox';
 import { note } from './status';
 import { sync } from './sync';
@@ -12,7 +12,7 @@ const EVERY_MS = 30_000;
 export function startTriggers(): () => void {
   const now = () => void sync();
   const online = () => {
-    forgetBackOff();
+    networkBack();
     now();
   };
   const offline = () => note({ online: false, serverSilent: false });
