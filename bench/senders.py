@@ -6,6 +6,7 @@ Every sender gets the same subscriptions (a fresh P-256 key for each phone) and 
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import resource
@@ -25,11 +26,14 @@ from pywebpush import webpush_async
 
 from server.clock import now
 from server.delivery.answers import Answer
+from server.delivery.connections import Fallen, Request
 from server.delivery.envelopes import EnvelopeBox, PhoneKeys, encrypt, seal
 from server.delivery.outcomes import Message, Outcome, Result
-from server.delivery.transport import Fallen, Request, Transport
+from server.delivery.sending import MOST_IN_HAND
+from server.delivery.transport import Transport
 from server.delivery.vapid import Signer
 from server.delivery.web_push import WebPush
+from server.delivery.worker import calm_collector
 from server.domain.push_endpoints import PushHosts, parse_endpoint
 
 TEXT = "售票系统故障，启动预案，请立即到游客中心集合。"
@@ -66,17 +70,25 @@ async def ours(origin: str, keys: list[PhoneKeys], authority: str | None, each: 
     done, failed, expires = asyncio.Event(), 0, now() + timedelta(hours=1)
     left = len(keys)
 
+    waiting = iter(enumerate(keys))
+
+    def submit_next() -> None:
+        for number, phone in itertools.islice(waiting, 1):
+            address = {"endpoint": f"{origin}/wpush/{number}", "p256dh": phone.p256dh, "auth": phone.auth}
+            channel.submit(Message("", address, PAYLOAD, "0" * 32, expires, True), ended)
+
     def ended(outcome: Outcome) -> None:
         nonlocal left, failed
         left -= 1
         failed += outcome.result is not Result.ACCEPTED
+        submit_next()
         if left == 0:
             done.set()
 
+    calm_collector()
     started = time.perf_counter()
-    for number, phone in enumerate(keys):
-        address = {"endpoint": f"{origin}/wpush/{number}", "p256dh": phone.p256dh, "auth": phone.auth}
-        channel.submit(Message("", address, PAYLOAD, "0" * 32, expires, True), ended)
+    for _ in range(MOST_IN_HAND):
+        submit_next()
     await done.wait()
     seconds = time.perf_counter() - started
     assert failed == 0, f"{failed} messages failed"

@@ -12,9 +12,10 @@ import orjson
 
 from server.delivery.answers import Answer
 from server.delivery.circuits import DEFAULT_WAIT, back_off
+from server.delivery.connections import Fallen, Request
 from server.delivery.envelopes import EnvelopeBox, PhoneKeys, encrypt, encrypt_by_reference, lean_form_proves_itself
 from server.delivery.outcomes import Message, Outcome, Result
-from server.delivery.transport import Fallen, Request, Transport
+from server.delivery.transport import Transport
 from server.delivery.vapid import Signer
 from server.domain.errors import Refused
 from server.domain.push_endpoints import PushHosts, parse_endpoint

@@ -11,8 +11,9 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.clock import now
+from server.delivery.origins import Bounds
 from server.delivery.outcomes import Message, Outcome, Result
-from server.delivery.transport import Bounds, Transport
+from server.delivery.transport import Transport
 from server.delivery.vapid import Signer
 from server.delivery.web_push import WebPush, clipped, fitting, small_form
 from server.domain.push_endpoints import PushHosts
