@@ -54,7 +54,7 @@ CLOCKS = [
     ("D36", "003-06", "relay", "incident.reported", 15 * MIN, ("alert", "relay")),
     ("D37", "003-06", "crew", "equipment.fault", 30 * MIN, ("alert", "crew")),
     ("D38", "003-06", "rescue-crew", "pipe.accident", 15 * MIN, ("alert", "rescue-crew")),
-    ("D39", "004-01", "review", "fault.handled", 48 * HOUR, ("alert", "review")),
+    ("D39", "004-01", "review", "fault.cleared", 48 * HOUR, ("alert", "review")),
 ]  # fmt: skip
 
 
