@@ -45,6 +45,7 @@ class Letters:
         alerts = (
             {alert.id: alert for alert in session.scalars(select(Alert).where(Alert.id.in_(wanted)))} if wanted else {}
         )
+        sent_at = iso(now())
         subjects: dict[tuple[str, str, str], Subject] = {}
         written = []
         for row in rows:
@@ -55,15 +56,15 @@ class Letters:
             subject = subjects.get(key)
             if subject is None or row.content:
                 subject = subjects[key] = about(alert, row.content, row.locale, row.kind)
-            written.append((row, self._message(row, subject)))
+            written.append((row, self._message(row, subject, sent_at)))
         return written
 
-    def _message(self, row: Claimed, subject: Subject) -> Message:
+    def _message(self, row: Claimed, subject: Subject, sent_at: str | None) -> Message:
         critical = row.priority == CRITICAL
         told: dict[str, Any] = {
             "delivery": row.id, "alert": subject.alert, "recipient": row.recipient, "incident": subject.incident,
             "person": row.person, "kind": row.kind, "level": subject.level, "drill": subject.drill, "critical": critical,
-            "sent_at": iso(now()), "expires_at": iso(row.expires_at), "locale": row.locale,
+            "sent_at": sent_at, "expires_at": iso(row.expires_at), "locale": row.locale,
             "receipt_token": make_token(self._secret, RECEIPT, row.id, row.subject, row.expires_at),
         }  # fmt: skip
         if subject.alert and row.recipient:
@@ -79,13 +80,20 @@ class Letters:
         }  # fmt: skip
         return Message(
             delivery=row.id,
-            address={"endpoint": row.endpoint, "p256dh": row.p256dh, "auth": row.auth},
+            address=_address(row),
             payload=payload,
             topic=row.subject.replace("-", ""),
             expires_at=row.expires_at,
             critical=critical,
             attempt=row.attempt,
         )
+
+
+def _address(row: Claimed) -> Mapping[str, Any]:
+    if row.endpoint is not None:
+        return {"endpoint": row.endpoint, "p256dh": row.p256dh, "auth": row.auth}
+    # every other channel: a number, a mailbox or the name of a robot, as whoever queued it wrote it
+    return dict(row.content.get("address") or {})
 
 
 def about(alert: Alert | None, content: Mapping[str, Any], locale: str, kind: str) -> Subject:

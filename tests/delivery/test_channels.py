@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from typing import Any, ClassVar
 
 import orjson
@@ -25,6 +26,7 @@ from server.delivery.others import Others
 from server.delivery.outcomes import Message, Outcome, Result
 from server.delivery.robots import PER_MINUTE, Robot, Robots, gathered, signed
 from server.delivery.web_call import Call, Caller, Said
+from tests.loops import run
 
 LINK = "https://tocsin.example.org"
 AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -61,7 +63,7 @@ def robots(far: Far, robot: Robot = WECOM) -> Robots:
 
 def test_a_robot_posts_title_text_and_link() -> None:
     far = Far(OK)
-    assert asyncio.run(robots(far).send(message(robot="ops"))) == Outcome(Result.ACCEPTED, status=200)
+    assert run(lambda: robots(far).send(message(robot="ops"))) == Outcome(Result.ACCEPTED, status=200)
     (call,) = far.calls
     text = "启动预案\n请立即到位。\nhttps://tocsin.example.org/#/alerts/7"
     assert orjson.loads(call.body) == {"msgtype": "text", "text": {"content": text}}
@@ -88,14 +90,14 @@ def test_a_robot_posts_title_text_and_link() -> None:
     ],
 )
 def test_a_robots_word_counts_and_not_its_status(answer: Said, result: Result, again: bool) -> None:
-    outcome = asyncio.run(robots(Far(answer)).send(message(robot="ops")))
+    outcome = run(lambda: robots(Far(answer)).send(message(robot="ops")))
     assert outcome.result is result
     assert (outcome.retry_after is not None) is again
 
 
 def test_an_unknown_robot_is_refused() -> None:
     far = Far(OK)
-    assert asyncio.run(robots(far).send(message(robot="gone"))).result is Result.BLOCKED
+    assert run(lambda: robots(far).send(message(robot="gone"))).result is Result.BLOCKED
     assert far.calls == []
 
 
@@ -120,7 +122,7 @@ def test_posts_that_come_together_are_one_post() -> None:
         texts = [message(f"通知{number % 3}", robot="ops") for number in range(15)]
         return list(await asyncio.gather(*map(channel.send, texts)))
 
-    assert {outcome.result for outcome in asyncio.run(crowd())} == {Result.ACCEPTED}
+    assert {outcome.result for outcome in run(crowd)} == {Result.ACCEPTED}
     (call,) = far.calls
     content = orjson.loads(call.body)["text"]["content"]
     assert [content.count(f"通知{number}") for number in range(3)] == [1, 1, 1]
@@ -143,7 +145,7 @@ def test_no_robot_posts_more_than_twenty_times_a_minute(monkeypatch: pytest.Monk
         for number in range(PER_MINUTE + 1):
             await channel.send(message(str(number), robot="ops"))
 
-    asyncio.run(crowd())
+    run(crowd)
     assert len(far.calls) == PER_MINUTE + 1
     assert sum(slept) >= 60
 
@@ -160,8 +162,8 @@ def gateway(template: Template, far: Far, **options: Any) -> Gateway:
 def test_a_modem_is_asked_by_json_and_its_answer_read() -> None:
     far = Far(said(status="queued"), said(status="no_credit"))
     channel = gateway(MODEM, far)
-    assert asyncio.run(channel.send(message(number="+86 138-0000-0000"))).result is Result.ACCEPTED
-    refused = asyncio.run(channel.send(message(number="13800000000")))
+    assert run(lambda: channel.send(message(number="+86 138-0000-0000"))).result is Result.ACCEPTED
+    refused = run(lambda: channel.send(message(number="13800000000")))
     assert (refused.result, refused.detail, refused.retry_after) == (Result.FAILED, "refused_no_credit", None)
     asked = orjson.loads(far.calls[0].body)
     assert asked["to"] == "+8613800000000"
@@ -177,7 +179,7 @@ def test_a_provider_is_asked_with_a_signature_it_can_check() -> None:
     )  # fmt: skip
     far = Far(said(Code="OK"))
     quoted = message(body='说"疏散"&{number}', number="13800000000")
-    assert asyncio.run(gateway(template, far).send(quoted)).result is Result.ACCEPTED
+    assert run(lambda: gateway(template, far).send(quoted)).result is Result.ACCEPTED
     (call,) = far.calls
     query = urllib.parse.urlsplit(call.url).query
     asked = dict(urllib.parse.parse_qsl(query))
@@ -207,7 +209,7 @@ def test_a_provider_is_asked_with_a_signature_it_can_check() -> None:
     ],
 )
 def test_a_gateways_answer_has_its_meaning(answer: Said, result: Result, again: bool) -> None:
-    outcome = asyncio.run(gateway(ALIYUN_SMS, Far(answer)).send(message(number="13800000000")))
+    outcome = run(lambda: gateway(ALIYUN_SMS, Far(answer)).send(message(number="13800000000")))
     assert outcome.result is result
     assert (outcome.retry_after is not None) is again
 
@@ -215,13 +217,13 @@ def test_a_gateways_answer_has_its_meaning(answer: Said, result: Result, again: 
 @pytest.mark.parametrize("number", ["", "110;rm", "abc", "12", "+", "1" * 16])
 def test_a_number_that_is_none_is_not_dialled(number: str) -> None:
     far = Far(OK)
-    outcome = asyncio.run(gateway(MODEM, far).send(message(number=number)))
+    outcome = run(lambda: gateway(MODEM, far).send(message(number=number)))
     assert (outcome.result, far.calls) == (Result.BLOCKED, [])
 
 
 def test_a_dry_run_sends_nothing_and_says_so() -> None:
     far = Far(OK)
-    outcome = asyncio.run(gateway(MODEM, far, dry_run=True).send(message(number="13800000000")))
+    outcome = run(lambda: gateway(MODEM, far, dry_run=True).send(message(number="13800000000")))
     assert (outcome.detail, outcome.confirmed, far.calls) == ("dry_run", False, [])
 
 
@@ -256,7 +258,7 @@ def test_the_caller_follows_no_redirect_and_reads_no_more_than_it_must(caplog: p
             await asyncio.sleep(5)
         return web.Response(body=b"x" * 200_000)
 
-    async def run() -> list[Said]:
+    async def calls() -> list[Said]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -271,7 +273,7 @@ def test_the_caller_follows_no_redirect_and_reads_no_more_than_it_must(caplog: p
         return ends
 
     with caplog.at_level(logging.INFO, "server"):
-        redirect, large, hang, closed, malformed = asyncio.run(run())
+        redirect, large, hang, closed, malformed = run(calls)
     assert (redirect.status, asked) == (302, ["/redirect", "/large", "/hang"])
     assert (large.status, 0 < len(large.body) <= 65_536) == (200, True)
     assert [hang.fault, closed.fault, malformed.fault] == ["timed_out", "unreachable", "address_malformed"]
@@ -314,7 +316,7 @@ def mail() -> Iterator[Email]:
 
 
 def test_a_mail_says_what_happened_and_where_to_answer(mail: Email) -> None:
-    outcome = asyncio.run(mail.send(message(title="启动\r\nBcc: x@evil.example", mailbox="duty@example.org")))
+    outcome = run(lambda: mail.send(message(title="启动\r\nBcc: x@evil.example", mailbox="duty@example.org")))
     assert (outcome.result, outcome.confirmed) == (Result.ACCEPTED, False)
     read = message_from_bytes(Mail.taken[0], policy=policy.default)
     assert read["Subject"] == "启动 Bcc: x@evil.example"
@@ -334,7 +336,7 @@ def test_a_mail_says_what_happened_and_where_to_answer(mail: Email) -> None:
 )
 def test_a_mail_servers_no_has_its_meaning(mail: Email, refuse: dict[str, str], result: Result, again: bool) -> None:
     Mail.refuse.update(refuse)
-    outcome = asyncio.run(mail.send(message(mailbox="duty@example.org")))
+    outcome = run(lambda: mail.send(message(mailbox="duty@example.org")))
     assert outcome.result is result
     assert (outcome.retry_after is not None) is again
 
@@ -342,8 +344,8 @@ def test_a_mail_servers_no_has_its_meaning(mail: Email, refuse: dict[str, str], 
 def test_a_mailbox_that_is_none_and_a_server_that_is_away() -> None:
     away = Email(MailServer("127.0.0.1", 9, "tocsin@example.org", security="none"), LINK)
     for mailbox in ("", "duty", "a@b@c", "a@b\r\nRCPT TO:<x@y>", "a b@c", "a@b,c@d"):
-        assert asyncio.run(away.send(message(mailbox=mailbox))).result is Result.BLOCKED
-    outcome = asyncio.run(away.send(message(mailbox="duty@example.org")))
+        assert run(partial(away.send, message(mailbox=mailbox))).result is Result.BLOCKED
+    outcome = run(lambda: away.send(message(mailbox="duty@example.org")))
     assert (outcome.result, outcome.retry_after is not None) == (Result.FAILED, True)
 
 
@@ -354,5 +356,5 @@ def test_what_goes_through_another_library_is_never_confirmed(taken: bool, resul
             assert (title, body) == ("启动预案", "请立即到位。\nhttps://tocsin.example.org/#/alerts/7")
             return taken
 
-    outcome = asyncio.run(Others(Notifier(), LINK).send(message()))
+    outcome = run(lambda: Others(Notifier(), LINK).send(message()))
     assert (outcome.result, outcome.confirmed) == (result, False)

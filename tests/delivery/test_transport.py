@@ -3,13 +3,12 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from bench.fanout import make_certificate
 from server.delivery.answers import Answer, AnswerReader, wait_asked
@@ -17,16 +16,12 @@ from server.delivery.connections import Fallen
 from server.delivery.origins import Bounds, Resolver
 from server.delivery.transport import Transport
 from server.domain.push_endpoints import Endpoint, PushHosts, parse_endpoint
+from tests.loops import run
 from tests.push_service import PushService
 
 ASK = b"POST /wpush/x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 QUICK = Bounds(deadline=0.5)
-
-
-def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work())
 
 
 def endpoint(url: str) -> Endpoint:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.clock import now
@@ -17,6 +16,7 @@ from server.delivery.transport import Transport
 from server.delivery.vapid import Signer
 from server.delivery.web_push import WebPush, clipped, fitting, small_form
 from server.domain.push_endpoints import PushHosts
+from tests import loops
 from tests.push_service import Phone, PushService
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -78,8 +78,7 @@ def run(service: PushService, work: Callable[[WebPush], Coroutine[Any, Any, Any]
         finally:
             await transport.close()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(inside())
+    return loops.run(inside)
 
 
 def send(service: PushService, *messages: Message, bounds: Bounds | None = None) -> list[Outcome]:
