@@ -14,6 +14,9 @@ export default defineConfig({
     target: ['es2022', 'chrome107', 'safari16.4', 'firefox115'],
     assetsInlineLimit: 0,
     sourcemap: false,
+    cssCodeSplit: false,
+    // What several screens share comes in one file: at a cold start each file more costs a look into the worker's cache.
+    rolldownOptions: { output: { advancedChunks: { groups: [{ name: 'shared', minShareCount: 3 }] } } },
   },
   server: { host: '127.0.0.1', proxy: { '/api': { target: server, changeOrigin: false } } },
   test: {
