@@ -53,8 +53,6 @@ def answer(
     )
     if kind not in asked.answers:
         raise Refused("answer_unfit", "这条告警不接受这种回执。", "This alert does not take that answer.", path="kind")
-    if kind == "cannot" and not reason:
-        raise Refused("reason_needed", "无法到场请说明原因。", "Say why you cannot come.", path="reason")
     if asked.read_back and kind == "received" and not (read_back or "").strip():
         raise Refused("read_back_needed", "请复述指令要点。", "Read the order back.", path="read_back")
     session.add(
