@@ -1,5 +1,6 @@
 """The database: engine, column types, ids and the unit of work that every change runs in."""
 
+import contextvars
 import fcntl
 import os
 import random
@@ -150,6 +151,8 @@ class _Ticket:
 
     def __init__(self, unit: Callable[[Session], Any]) -> None:
         self.unit, self.done = unit, threading.Event()
+        # The unit may be run by another request's thread or greenlet, but must see its own request.
+        self.context = contextvars.copy_context()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -251,7 +254,7 @@ class Database:
             for ticket in group:
                 session = Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
                 try:
-                    ticket.result = ticket.unit(session)
+                    ticket.result = ticket.context.run(ticket.unit, session)
                     self._finish(session)
                     session.commit()
                 except Exception as error:

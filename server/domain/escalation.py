@@ -86,7 +86,7 @@ def _follow(
         made = proposals.ask(
             session, incident, rule.ask, {"zh": zh, "en": en}, said, limit.clause, teams[0] if teams else None
         )
-        if made is not None:
+        if made is not None and not alerts.just_asked(session, incident.id, teams):
             alerts.issue_to(
                 session,
                 incident,

@@ -65,7 +65,7 @@ def _begin(session: Session, incident: Incident, plan: rules.Plan, trigger: Any,
             "activate",
             title,
             words(trigger.words),
-            clause(trigger.clause),
+            clause(plan.authority.clause),
             teams[0] if teams else None,
         )
 
