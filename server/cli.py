@@ -24,7 +24,7 @@ from server.config import Config, UnsafeSettings
 from server.db import UnsafeDatabase, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, limits, people, plans
+from server.domain import alerts, escalation, limits, people, plans, reachability
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
 
@@ -32,6 +32,7 @@ CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due),
     Chore("reminders", alerts.next_reminder, escalation.fire_due),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
+    Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
 )
 WEB = [sys.executable, "-m", "server.serve"]
 

@@ -26,13 +26,15 @@ class Chore:
 
     `next_due` reads when there is something to do next (None: nothing is waiting); `run` does what is due, in one
     transaction, and must do each thing once however often it is called. `pause`: seconds between two runs, so that what
-    comes in crowds is done in groups.
+    comes in crowds is done in groups. `rest`: seconds after a look that found nothing, for those whose look is not cheap
+    and whose matter can wait; 0 looks again after every commit.
     """
 
     name: str
     next_due: Callable[[Session], datetime | None]
     run: Callable[[Session], object]
     pause: float = 0.0
+    rest: float = 0.0
 
 
 async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -> None:
@@ -49,6 +51,9 @@ async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -
             if at is not None and at <= now():
                 await loop.run_in_executor(executor, database.write, chore.run)
                 await asyncio.sleep(chore.pause)
+                continue
+            if chore.rest:
+                await asyncio.sleep(chore.rest)
                 continue
             # exactly until the next due row; a commit by anybody wakes us earlier
             wait = LONGEST_SLEEP if at is None else min((at - now()).total_seconds(), LONGEST_SLEEP)

@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -17,9 +18,11 @@ from server.delivery.chores import Chore, keep
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
 from server.delivery.sending import Sender
+from server.delivery.set_up import open_channels
 from server.delivery.transport import Transport
 from server.delivery.vapid import Signer, load_or_make_key
 from server.delivery.wakes import Bell, watching
+from server.delivery.web_call import Caller
 from server.delivery.web_push import WebPush
 from server.domain.devices import Subscription
 from server.domain.outbox import WAKE_CHANNEL
@@ -117,11 +120,13 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def run_worker(
-    config: Config, database: Database, chores: Sequence[Chore], channels: Mapping[str, Channel] | None = None
-) -> None:
-    """Run the worker in this process until it is told to stop (SIGTERM or SIGINT)."""
+def run_worker(config: Config, database: Database, chores: Sequence[Chore]) -> None:
+    """Run the worker in this process until it is told to stop (SIGTERM or SIGINT).
 
+    Raises ChannelsFault when the operator's channels file cannot be used.
+    """
+    caller = Caller()
+    channels = open_channels(Path(config.channels_file), caller, config.origin, now) if config.channels_file else {}
     calm_collector()
 
     async def work() -> None:
@@ -129,7 +134,10 @@ def run_worker(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)
-        await worker.run()
+        try:
+            await worker.run()
+        finally:
+            await caller.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
