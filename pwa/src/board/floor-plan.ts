@@ -11,7 +11,7 @@ export interface Spot {
   reports: Id[];
 }
 
-export function laidOut(places: readonly Place[], reports: readonly Report[], at: Id | null): Spot[] {
+export function laidOut(places: readonly Place[], reports: readonly Report[], at: Id | null, inset = false): Spot[] {
   const shown = places.filter((one) => one.kind !== 'site');
   const pinned = shown.filter((one) => one.plan_pin);
   const located = shown.filter((one) => one.lat !== null && one.lon !== null);
@@ -37,7 +37,26 @@ export function laidOut(places: readonly Place[], reports: readonly Report[], at
         reports: [report.id],
       });
   }
-  return spots;
+  // Coordinates fill the whole ground; a margin keeps the outermost pins inside it.
+  return inset && !byPin ? spots.map((one) => ({ ...one, x: 0.08 + one.x * 0.84, y: 0.14 + one.y * 0.74 })) : spots;
+}
+
+/** Spots whose name has room: the place of the incident and places with reports first, then the rest where nothing is covered. */
+export function labelled(spots: readonly Spot[], letters: (spot: Spot) => number): ReadonlySet<Id> {
+  const taken: { x: number; y: number; half: number }[] = [];
+  const named = new Set<Id>();
+  const weight = (one: Spot): number => (one.here ? 2 : 0) + (one.reports.length ? 1 : 0);
+  for (const one of [...spots].sort((a, b) => weight(b) - weight(a))) {
+    const half = (letters(one) * 0.034) / 2;
+    if (!half) continue;
+    const covers = taken.some(
+      (other) => Math.abs(other.x - one.x) < other.half + half && Math.abs(other.y - one.y) < 0.075,
+    );
+    if (covers) continue;
+    taken.push({ x: one.x, y: one.y, half });
+    named.add(one.id);
+  }
+  return named;
 }
 
 const point = (place: Place): { lat: number; lon: number } => ({ lat: place.lat ?? 0, lon: place.lon ?? 0 });

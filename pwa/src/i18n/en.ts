@@ -217,6 +217,7 @@ export const en: Words = {
     passed_at: (time) => `passed at ${time}`,
     met: 'met in time',
     met_at: (time) => `met at ${time}`,
+    stepped: (time) => `since ${time}`,
     cancelled: 'cancelled',
     paused: 'paused',
     at_zero: (what) => `At 0:00: ${what}`,

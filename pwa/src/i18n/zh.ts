@@ -210,6 +210,7 @@ export const zh = {
     passed_at: (time: string) => `${time} 到时限`,
     met: '已按时完成',
     met_at: (time: string) => `${time} 按时完成`,
+    stepped: (time: string) => `${time} 已转入`,
     cancelled: '已取消',
     paused: '已暂停',
     at_zero: (what: string) => `到 0:00：${what}`,

@@ -12,6 +12,8 @@ export interface LimitAt {
 export function limitAt(limit: Limit, now: number): LimitAt {
   const due = Date.parse(limit.due_at);
   const length = Math.max(1, limit.length_seconds) * 1000;
+  // The hour of a step the plan takes anyway is no failure when it has come.
+  if (limit.timer && limit.status === 'passed') return { seconds: 0, fraction: 0, tone: 'over' };
   if (limit.status === 'met' || limit.status === 'cancelled') return { seconds: 0, fraction: 0, tone: 'over' };
   // A paused limit shows what was left when it stopped.
   const at = limit.status === 'paused' && limit.paused_at ? Date.parse(limit.paused_at) : now;
