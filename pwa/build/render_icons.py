@@ -11,7 +11,9 @@ RED, PALE = "#9f1d20", "#fff4ea"
 
 def shield(colour: str, width: float, scale: float) -> str:
     """One wave: the outline of a shield, scaled about the bell's heart."""
-    path = "M256 92 C312 128 360 140 408 140 C412 262 372 362 256 428 C140 362 100 262 104 140 C152 140 200 128 256 92 Z"
+    path = (
+        "M256 92 C312 128 360 140 408 140 C412 262 372 362 256 428 C140 362 100 262 104 140 C152 140 200 128 256 92 Z"
+    )
     move = f"translate(256 256) scale({scale}) translate(-256 -256)"
     return f'<path d="{path}" transform="{move}" fill="none" stroke="{colour}" stroke-width="{width / scale:.1f}" stroke-linejoin="round"/>'
 
@@ -46,7 +48,7 @@ def badge() -> str:
 
 def report_shortcut() -> str:
     """A pencil stroke's plus sign on the ground: something to add."""
-    cross = '<path d="M256 136 V376 M136 256 H376" stroke="{c}" stroke-width="52" stroke-linecap="round"/>'.format(c=PALE)
+    cross = f'<path d="M256 136 V376 M136 256 H376" stroke="{PALE}" stroke-width="52" stroke-linecap="round"/>'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">'
         f'<circle cx="256" cy="256" r="256" fill="{RED}"/>{cross}</svg>'
