@@ -18,6 +18,7 @@ CRITICAL, NORMAL, LOW = 0, 1, 2
 MOST_ATTEMPTS = 300
 """Far more than fit into an alert's validity: a message that breaks its sender each time is parked in the end."""
 WAKE_CHANNEL = "tocsin_outbox"
+TAKEN_BACK = "cancelled"
 LONGEST_HOLD = timedelta(seconds=30)
 
 
@@ -89,14 +90,18 @@ def wake_senders(session: Session) -> None:
 
 
 def cancel(session: Session, recipients: Sequence[str]) -> None:
-    """Take back what is still waiting for these recipients; what is already being sent cannot be called back."""
-    for start in range(0, len(recipients), 400):
-        session.execute(
-            update(Delivery)
-            .where(Delivery.recipient.in_(recipients[start : start + 400]), Delivery.state == PENDING)
-            .values(state=CANCELLED, outcome="cancelled")
-            .execution_options(synchronize_session=False)
-        )
+    """Take back what is waiting for these recipients; what is being sent right now is at least not sent again."""
+    for part in _parts(recipients):
+        for state, values in (
+            (PENDING, {"state": CANCELLED, "outcome": TAKEN_BACK}),
+            (CLAIMED, {"outcome": TAKEN_BACK}),
+        ):
+            session.execute(
+                update(Delivery)
+                .where(Delivery.recipient.in_(part), Delivery.state == state)
+                .values(**values)
+                .execution_options(synchronize_session=False)
+            )
 
 
 class Claimed(NamedTuple):
@@ -115,6 +120,7 @@ class Claimed(NamedTuple):
     attempt: int
     created_at: datetime
     expires_at: datetime
+    outcome: str | None
     endpoint: str | None
     p256dh: bytes | None
     auth: bytes | None
@@ -161,7 +167,7 @@ def claim(session: Session, owner: str, most: int, lost_owners: Sequence[str] = 
         session.execute(
             update(Delivery)
             .where(Delivery.id == key)
-            .values(state=FAILED, outcome=why, owner=None)
+            .values(state=CANCELLED if why == TAKEN_BACK else FAILED, outcome=why, owner=None)
             .execution_options(synchronize_session=False)
         )
     return taken
@@ -182,6 +188,8 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
             values["sent_at"] = at
         if retry_at is not None:
             values["due_at"] = retry_at
+        if state == PENDING:
+            count += _let_go(session, Delivery.id.in_(ids), Delivery.attempt == attempt)
         for part in _parts(ids):
             statement = (
                 update(Delivery)
@@ -223,6 +231,7 @@ def note(session: Session, deliveries: Sequence[str]) -> None:
 
 def release(session: Session, owner: str) -> None:
     """Put back what an owner that leaves has not sent."""
+    _let_go(session, Delivery.owner == owner)
     session.execute(
         update(Delivery)
         .where(Delivery.owner == owner, Delivery.state == CLAIMED)
@@ -250,12 +259,23 @@ def next_due(session: Session) -> datetime | None:
     return min((due for due in dues if due is not None), default=None)
 
 
+def _let_go(session: Session, *which: ColumnElement[bool]) -> int:
+    """End claimed rows that were taken back meanwhile, so that they do not wait for another try."""
+    statement = (
+        update(Delivery)
+        .where(*which, Delivery.state == CLAIMED, Delivery.outcome == TAKEN_BACK)
+        .values(state=CANCELLED, owner=None)
+        .execution_options(synchronize_session=False)
+    )
+    return cast(CursorResult[Any], session.execute(statement)).rowcount
+
+
 def _due(session: Session, condition: ColumnElement[bool], most: int) -> list[Claimed]:
     d, s = Delivery, Subscription
     query = (
         select(
             d.id, d.channel, d.person, Person.locale, d.subject, d.recipient, d.subscription, d.kind, d.content,
-            d.priority, d.attempt, d.created_at, d.expires_at, s.endpoint, s.p256dh, s.auth,
+            d.priority, d.attempt, d.created_at, d.expires_at, d.outcome, s.endpoint, s.p256dh, s.auth,
         )
         .join(Person, Person.id == d.person)
         .outerjoin(s, (s.id == d.subscription) & (s.state == "live"))
@@ -268,6 +288,8 @@ def _due(session: Session, condition: ColumnElement[bool], most: int) -> list[Cl
 
 
 def _useless(row: Claimed, at: datetime) -> str | None:
+    if row.outcome == TAKEN_BACK:
+        return TAKEN_BACK
     if row.expires_at <= at:
         return "expired"
     if row.channel == "push" and row.endpoint is None:

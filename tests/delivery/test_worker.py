@@ -143,6 +143,38 @@ def test_what_an_answer_took_back_is_not_sent(fed: Database, service: PushServic
     assert service.requests == 1
 
 
+def test_an_answer_while_a_push_is_under_way_stops_every_further_try(fed: Database, service: PushService) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    fed.write(lambda s: alert(s, [person]))
+    (claimed,) = fed.write(lambda s: outbox.claim(s, "sender", 10))
+    fed.write(lambda s: outbox.cancel(s, [str(claimed.recipient)]))
+    again = outbox.Settled(claimed.id, claimed.attempt, outbox.PENDING, "failed", now() + timedelta(milliseconds=1))
+    assert fed.write(lambda s: outbox.settle(s, [again])) == 1
+    assert states(fed) == {"cancelled": 1}
+
+
+def test_rows_of_a_dead_sender_that_were_answered_meanwhile_are_not_sent(
+    fed: Database, service: PushService, tmp_path: Path
+) -> None:
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(2)])
+    fed.write(lambda s: alert(s, people))
+    first, _ = fed.write(lambda s: outbox.claim(s, "0123456789abcdef", 2))
+    fed.write(lambda s: outbox.cancel(s, [str(first.recipient)]))
+    with working(fed, service, tmp_path):
+        service.wait_for(1)
+        wait_until(lambda: states(fed) == {"sent": 1, "cancelled": 1})
+    assert service.requests == 1
+
+
+def test_what_was_answered_while_it_was_sent_counts_as_sent(fed: Database, service: PushService) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    fed.write(lambda s: alert(s, [person]))
+    (claimed,) = fed.write(lambda s: outbox.claim(s, "sender", 10))
+    fed.write(lambda s: outbox.cancel(s, [str(claimed.recipient)]))
+    fed.write(lambda s: outbox.settle(s, [outbox.Settled(claimed.id, claimed.attempt, outbox.SENT, "accepted")]))
+    assert states(fed) == {"sent": 1}
+
+
 def test_a_service_that_stumbles_is_asked_again(fed: Database, service: PushService, tmp_path: Path) -> None:
     phone = service.phone()
     service.answer(503, (429, {"Retry-After": "1"}), phone=phone)
