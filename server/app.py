@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, g
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
@@ -40,7 +40,7 @@ from server.config import Config
 from server.db import Database, Model
 from server.delivery.vapid import load_or_make_key, public_key_text
 from server.delivery.worker import VAPID_FILE, push_hosts
-from server.domain import feed, timeline
+from server.domain import feed, rights, timeline
 from server.migrating import MIGRATIONS
 
 NOUNS = (
@@ -111,6 +111,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
 
 def metrics() -> Any:
     """Figures for a monitoring system; only those who may see the deep health may read them."""
+    rights.require(g.standing, "health.see")
     return generate_latest(), 200, {"Content-Type": CONTENT_TYPE_LATEST}
 
 

@@ -77,7 +77,8 @@ def complete_back_entry(
 ) -> dict[str, Any]:
     """Enter some of a ledger line, down to zero."""
     line = session.get(continuity.BackEntry, back_entry)
+    unknown = errors.NotFound("back_entry_unknown", "没有这项补录。", "There is no such back-entry.")
     if line is None:
-        raise errors.NotFound("back_entry_unknown", "没有这项补录。", "There is no such back-entry.")
-    found = incidents.find(session, line.incident, by, "back_entry.complete", lock=True)
+        raise unknown
+    found = incidents.find(session, line.incident, by, "back_entry.complete", lock=True, unseen=unknown)
     return {"remaining": escalation.enter(session, found, back_entry, data["quantity"], by, at).remaining}

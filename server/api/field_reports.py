@@ -107,7 +107,8 @@ def tally(session: Session, by: Standing, data: dict[str, Any], at: datetime, id
 
 def _find(session: Session, report: str, by: Standing) -> field_reports.Report:
     found = session.get(field_reports.Report, report, with_for_update=True)
+    unknown = errors.NotFound("report_unknown", "没有这份报告。", "There is no such report.")
     if found is None:
-        raise errors.NotFound("report_unknown", "没有这份报告。", "There is no such report.")
-    incidents.find(session, found.incident, by)
+        raise unknown
+    incidents.find(session, found.incident, by, unseen=unknown)
     return found

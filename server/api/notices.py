@@ -49,7 +49,7 @@ def draft(session: Session, by: Standing, data: dict[str, Any], at: datetime, in
 def approve(session: Session, by: Standing, data: dict[str, Any], at: datetime, notice: str, id: str) -> dict[str, Any]:
     """Approve a notice somebody else drafted."""
     found = notices.find(session, notice)
-    incidents.find(session, found.incident, by)
+    incidents.find(session, found.incident, by, unseen=notices.unknown())
     rights.require(by, "notice.approve")
     notices.approve(session, found, by, data.get("eta"))
     return {"state": found.state}
@@ -59,7 +59,7 @@ def approve(session: Session, by: Standing, data: dict[str, Any], at: datetime, 
 def publish(session: Session, by: Standing, data: dict[str, Any], at: datetime, notice: str, id: str) -> dict[str, Any]:
     """Record that an approved notice is out."""
     found = notices.find(session, notice)
-    incident = incidents.find(session, found.incident, by)
+    incident = incidents.find(session, found.incident, by, unseen=notices.unknown())
     rights.require(by, "notice.publish")
     course.publish_notice(session, incident, found, by, at)
     return {"state": found.state}

@@ -29,7 +29,7 @@ COOKIE = "tocsin"
 OPEN = frozenset(
     {
         "session.sign_in", "session.use_enrolment", "tokens.answer_by_token", "tokens.receive_by_token", "health.live",
-        "shell.index", "shell.asset", "shell.manifest", "shell.worker", "shell.problems", "static",
+        "shell.index", "shell.asset", "shell.manifest", "shell.worker",
         "documents.openapi", "documents.page",
     }
 )  # fmt: skip

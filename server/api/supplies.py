@@ -52,7 +52,7 @@ def ask(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: 
 def move(session: Session, by: Standing, data: dict[str, Any], at: datetime, request: str, id: str) -> dict[str, Any]:
     """Approve, dispatch, receive, return, use or void; a step that does not fit is kept as a claim."""
     found = supplies.find(session, request)
-    incidents.find(session, found.incident, by)
+    incidents.find(session, found.incident, by, unseen=supplies.unknown())
     if data["kind"] == "cancelled" and found.by == by.id:
         pass
     elif data["kind"] in RECEIVING:

@@ -209,7 +209,7 @@ def show_thumbnail(photo: str) -> Response:
 def _picture(photo: str, ending: str) -> Response:
     def query(session: Session) -> Photo:
         found = field_reports.photo(session, photo)
-        incidents.find(session, found.incident, g.standing, "report.see_photo")
+        incidents.find(session, found.incident, g.standing, "report.see_photo", unseen=field_reports.photo_unknown())
         report = session.get(Report, found.report)
         if found.state != "delivered" or report is None or report.struck_at is not None:
             raise errors.NotFound("photo_missing", "照片尚未送达。", "The photo has not arrived.")

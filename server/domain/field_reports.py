@@ -173,5 +173,10 @@ def photo(session: Session, id: str) -> Photo:
     """A picture. Raises NotFound."""
     found = session.get(Photo, id)
     if found is None:
-        raise NotFound("photo_unknown", "没有这张照片。", "There is no such photo.")
+        raise photo_unknown()
     return found
+
+
+def photo_unknown() -> NotFound:
+    """What is said of a picture that does not exist or may not be known."""
+    return NotFound("photo_unknown", "没有这张照片。", "There is no such photo.")

@@ -147,13 +147,17 @@ def takes_part(session: Session, incident: Incident, by: Standing) -> bool:
 
 
 def find(
-    session: Session, incident: str, by: Standing, action: str = "incident.see", *, lock: bool = False
-) -> Incident:
-    """The incident when `by` may see it and may do `action` in it. Raises NotFound or Forbidden."""
+    session: Session, incident: str, by: Standing, action: str = "incident.see", *, lock: bool = False,
+    unseen: NotFound | None = None,
+) -> Incident:  # fmt: skip
+    """The incident when `by` may see it and may do `action` in it. Raises NotFound or Forbidden.
+
+    `unseen` is raised instead when the incident was found through something of it, which then looks unknown as well.
+    """
     found = session.get(Incident, incident, with_for_update=lock or None, populate_existing=lock)
     part = found is not None and takes_part(session, found, by)
     if found is None or not rights.may(by, "incident.see", part=part):
-        raise NotFound("incident_unknown", "没有这个事件。", "There is no such incident.")
+        raise unseen or NotFound("incident_unknown", "没有这个事件。", "There is no such incident.")
     rights.require(by, action, part=part)
     return found
 

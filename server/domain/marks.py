@@ -23,9 +23,10 @@ def mark(
     """
     item = session.get(Item, item_id, with_for_update=True, populate_existing=True)
     listing = session.get(Checklist, item.checklist) if item else None
+    unknown = NotFound("item_unknown", "没有这个检查项。", "There is no such item.")
     if item is None or listing is None:
-        raise NotFound("item_unknown", "没有这个检查项。", "There is no such item.")
-    incident = incidents.find(session, item.incident, by)
+        raise unknown
+    incident = incidents.find(session, item.incident, by, unseen=unknown)
     rights.require(by, "item.mark", team=listing.team)
     checklists.check_value(item, value, unit)
     if value == checklists.NOT_APPLICABLE and not (reason or note):

@@ -82,8 +82,13 @@ def find(session: Session, notice: str) -> Notice:
     """The notice. Raises NotFound."""
     found = session.get(Notice, notice, with_for_update=True)
     if found is None:
-        raise NotFound("notice_unknown", "没有这份公告。", "There is no such notice.")
+        raise unknown()
     return found
+
+
+def unknown() -> NotFound:
+    """What is said of one that does not exist or may not be known."""
+    return NotFound("notice_unknown", "没有这份公告。", "There is no such notice.")
 
 
 def approve(session: Session, notice: Notice, by: Standing, eta: datetime | None = None) -> None:

@@ -159,8 +159,13 @@ def find(session: Session, request: str) -> Request:
     """The request, locked for a step. Raises NotFound."""
     found = locked(session, Request, request)
     if found is None:
-        raise NotFound("request_unknown", "没有这份申领。", "There is no such request.")
+        raise unknown()
     return found
+
+
+def unknown() -> NotFound:
+    """What is said of one that does not exist or may not be known."""
+    return NotFound("request_unknown", "没有这份申领。", "There is no such request.")
 
 
 def step(

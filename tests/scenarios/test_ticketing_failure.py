@@ -73,7 +73,8 @@ def test_the_fault_is_reported_and_it_has_fifteen_minutes(stage: Stage) -> None:
     assert watch.told() == [("it", "Find and repair the fault")]
     limit = stage["commander"].one("limit")
     assert (limit["key"], limit["status"], limit["length_seconds"]) == ("restore", "running", 900)
-    assert limit["clause"]["ref"] and limit["consequence"]["zh"]
+    assert limit["clause"]["ref"]
+    assert limit["consequence"]["zh"]
     stage["it_one"].sync()
     assert stage["it_one"].one("limit")["due_at"] == limit["due_at"]
     for person in ("it_lead", "it_one"):
@@ -139,7 +140,7 @@ def test_the_whole_walk(stage: Stage) -> None:
     assert set(orders) == set(RESPONSE)
     for key, team in RESPONSE.items():
         assert orders[key]["team"] == cast.teams[team]
-        assert orders[key]["checklist"] and orders[key]["alert"] and orders[key]["clause"]
+        assert None not in (orders[key]["checklist"], orders[key]["alert"], orders[key]["clause"])
     stage["finance_lead"].sync()
     assert [order["key"] for order in stage["finance_lead"].all("order")] == ["ticket-accounts"]
     assert commander.one("incident")["status"] == "activated"
