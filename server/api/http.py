@@ -4,6 +4,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -135,9 +136,14 @@ def read(query: Callable[[Session], T]) -> T:
 
 
 def write(unit: Callable[[Session], T]) -> T:
-    """Run a unit of work and commit it. Raises Busy when the database cannot take it in time."""
+    """Run a unit of work and commit it. Raises Busy when the database cannot take it in time.
+
+    Whoever leads a shared commit runs the units of others too, so each carries its own request: without it one person's
+    facts would be recorded as another's.
+    """
+    asker = copy_context()
     try:
-        return database().write(unit)
+        return database().write(lambda session: asker.run(unit, session))
     except Overloaded:
         raise errors.Busy from None
 
