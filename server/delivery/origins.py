@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from server.delivery.answers import Answer
 from server.delivery.circuits import Circuit
 from server.delivery.connections import Connection, Fallen, Fault, Request
 from server.domain.push_endpoints import Endpoint, is_public_address
+
+BUSY = 0.5
+"""Share of a processor from which more connections would only add work."""
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -68,6 +72,7 @@ class Origin:
         self._last_end = self.loop.time()
         self._turn = 0
         self.circuit = Circuit(self.loop.time)
+        self._measured = (0.0, 0.0)
         self._widening: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -142,7 +147,16 @@ class Origin:
         for _ in range(missing):
             self._begin_connect()
         if missing < queued and self._widening is None and self.bounds.most > self.bounds.few:
-            self._widening = self.loop.call_later(self.bounds.slow, self._widen)
+            self._widen_later()
+
+    def _widen_later(self) -> None:
+        self._measured = (self.loop.time(), time.process_time())
+        self._widening = self.loop.call_later(self.bounds.slow, self._widen)
+
+    def _busy(self) -> bool:
+        """Whether this process itself has been the slow one since the last look."""
+        since, worked = self._measured
+        return time.process_time() - worked > BUSY * (self.loop.time() - since)
 
     def _widen(self) -> None:
         # more connections help only against a service that takes its time, never against our own busy processor
@@ -150,14 +164,12 @@ class Origin:
         queued = len(self._urgent) + len(self._waiting)
         if not queued:
             return
-        if max(self.answer_time, self.loop.time() - self._last_end) > self.bounds.slow and not self._unreachable_yet():
+        slow = max(self.answer_time, self.loop.time() - self._last_end) > self.bounds.slow
+        if slow and self.open and not self._busy():
             taken = self.open + len(self._connecting)
             for _ in range(min(queued - len(self._connecting), self.bounds.most - taken)):
                 self._begin_connect()
-        self._widening = self.loop.call_later(self.bounds.slow, self._widen)
-
-    def _unreachable_yet(self) -> bool:
-        return self.open == 0
+        self._widen_later()
 
     def _begin_connect(self) -> None:
         task = self.loop.create_task(self._connect())
