@@ -733,7 +733,6 @@ export const en: Words = {
   me: {
     title: 'Me',
     organisation: 'Organisation',
-    demo: 'demo',
     teams: 'My teams',
     devices: 'Devices',
     this_device: 'this phone',

@@ -723,7 +723,6 @@ export const zh = {
   me: {
     title: '我',
     organisation: '组织',
-    demo: '演示',
     teams: '我的组',
     devices: '设备',
     this_device: '本机',
