@@ -57,7 +57,9 @@ class Config:
         "TOCSIN_PUSH_TEST_ORIGINS", (), "Origins of local push services, for tests only; refused in production."
     )
     channels_file: str = setting(
-        "TOCSIN_CHANNELS", "", "TOML file with robots, SMS, voice and mail; only its owner may read it. Empty: push alone."
+        "TOCSIN_CHANNELS",
+        "",
+        "TOML file with robots, SMS, voice and mail; only its owner may read it. Empty: push alone.",
     )
     photo_limit: int = setting("TOCSIN_PHOTO_LIMIT", 15 * 1024 * 1024, "Largest photo accepted, bytes.")
     demo: bool = setting("TOCSIN_DEMO", False, "1 seeds the demo organisation at start when the database is empty.")

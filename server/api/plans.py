@@ -1,20 +1,25 @@
 """Plans over HTTP: read, import as text, approve."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, g, jsonify, request
+from marshmallow import fields, validate
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.api import http
-from server.api.fields import Body, Fact, Text
-from server.clock import iso
-from server.domain import errors, plans, rights
+from server.api.fields import Body, Fact, Moment, Number, Scalar, Text
+from server.clock import iso, now
+from server.domain import errors, plans, rights, rules
 from server.domain.people import Standing
+from server.exports import paper
+from server.planning import shelf
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
+from server.planning.lint import lint_text
 from server.planning.loader import MAX_BYTES
+from server.planning.simulate import Step, simulate
 
 blp = http.blueprint("plans")
 
@@ -24,6 +29,28 @@ class PlanBody(Body):
 
     text = Text(MAX_BYTES, least=1, required=True)
     file = Text(200, name=True, load_default="plan.yaml")
+
+
+class StepBody(Body):
+    """Something told to the simulator: a fact, or a measure with its value, so many seconds after the start."""
+
+    at_seconds = Number(0, 30 * 86400, required=True)
+    key = Text(160, least=1, required=True)
+    value = Scalar()
+
+
+class SimulationBody(Body):
+    """What to rehearse: a plan by its key (in use or in the library) or as a text, and the steps."""
+
+    plan = Text(80)
+    text = Text(MAX_BYTES)
+    start = Moment()
+    steps = fields.List(fields.Nested(StepBody), required=True, validate=validate.Length(max=200))
+    until_seconds = Number(0, 30 * 86400, load_default=5 * 86400)
+
+
+class ReadingBody(Fact):
+    """That it was read."""
 
 
 class RevisionApprovalBody(Fact):
@@ -103,21 +130,140 @@ def import_plan() -> tuple[Response, int]:
     return jsonify(answer), 201 if new else 200
 
 
+@blp.route("/plans/check", methods=["POST"])
+@blp.doc(requestBody={"required": True, "content": {"application/json": {"schema": PlanBody}}})
+@blp.response(200, description="What the text gets wrong, and the rules when it compiles.")
+def check_plan() -> Response:
+    """Compile and lint a text without keeping it, against this organisation's people."""
+    rights.require(g.standing, "plan.draft")
+    data = PlanBody().load(http.body(http.MOST_BATCH))
+    found = lint_text(data["text"], data["file"], http.read(plans.roster))
+    try:
+        compiled = compile_plan(data["text"], data["file"]).to_json()
+    except PlanErrors:
+        compiled = None
+    return jsonify({"findings": [one.to_json() for one in found], "rules": compiled})
+
+
+@blp.route("/plans/library", methods=["GET"])
+@blp.response(200, description="The plans that come with Tocsin.")
+def list_library() -> Response:
+    """The library: every plan that comes with Tocsin, and whether it is in use here."""
+    rights.require(g.standing, "plan.see")
+    known = {plan.key: plan for plan in http.read(lambda session: list(session.scalars(select(plans.Plan))))}
+    return jsonify(
+        {
+            "plans": [
+                {
+                    "key": book.plan.key, "file": book.file, "source": book.plan.source, "version": book.plan.version,
+                    "title": words(book.plan.title), "category": book.plan.category, "scope": words(book.plan.scope),
+                    "variant_of": book.plan.variant_of, "status": known[book.plan.key].status if book.plan.key in known else None,
+                }
+                for book in shelf.books()
+            ]
+        }
+    )  # fmt: skip
+
+
+@blp.route("/plans/library/<key>", methods=["GET"])
+@blp.response(200, description="One plan of the library with its text and rules.")
+def read_library(key: str) -> Response:
+    """One plan of the library."""
+    rights.require(g.standing, "plan.see")
+    book = shelf.find(key)
+    if book is None:
+        raise errors.NotFound("plan_unknown", "没有这份预案。", "There is no such plan.")
+    return jsonify(
+        {"key": book.plan.key, "text": book.text, "rules": book.plan.to_json(), "version": book.plan.version}
+    )
+
+
+@blp.route("/plans/simulations", methods=["POST"])
+@blp.arguments(SimulationBody)
+@blp.response(200, description="Everything that would happen, in order.")
+def simulate_plan(data: dict[str, Any]) -> Response:
+    """Rehearse a plan with a moved clock: what would happen to whom, and by which clause."""
+    rights.require(g.standing, "plan.see")
+    plan = _plan_to_rehearse(data)
+    steps = [Step(timedelta(seconds=one["at_seconds"]), one["key"], one.get("value", True)) for one in data["steps"]]
+    start = data.get("start") or now()
+    try:
+        found = simulate(plan, steps, start, plan.timezone or "Asia/Shanghai", timedelta(seconds=data["until_seconds"]))
+    except (KeyError, ValueError) as error:
+        raise errors.Refused(
+            "step_unfit", "演练步骤与预案不符。", f"A step does not fit the plan: {error}", path="steps"
+        ) from None
+    return jsonify(
+        {
+            "start": iso(start), "teams": {team.key: words(team.title) for team in plan.teams},
+            "happenings": [
+                {
+                    "at": iso(one.at), "seconds": round((one.at - start).total_seconds(), 3), "kind": one.kind, "rule": one.rule,
+                    "to": list(one.to), "words": words(one.words) if one.words else None,
+                    "clause": {"ref": one.clause.ref, "words": words(one.clause.words)} if one.clause else None, "due": iso(one.due),
+                }
+                for one in found
+            ],
+        }
+    )  # fmt: skip
+
+
+def _plan_to_rehearse(data: dict[str, Any]) -> rules.Plan:
+    """The plan named, in use here or in the library, or the text given. Raises NotFound or the text's faults as Refused."""
+    if text := data.get("text"):
+        try:
+            return compile_plan(text)
+        except PlanErrors:
+            raise errors.Refused(
+                "plan_invalid", "预案文本有误，请先检查。", "The plan's text has faults; check it first.", path="text"
+            ) from None
+    key = data.get("plan") or ""
+    known = http.read(lambda session: session.scalar(select(plans.Plan).where(plans.Plan.key == key)))
+    if known is not None and known.approved:
+        found = http.read(lambda session: plans.rules_of(session, known.approved))
+        if found is not None:
+            return found
+    book = shelf.find(key)
+    if book is None:
+        raise errors.NotFound("plan_unknown", "没有这份预案。", "There is no such plan.")
+    return book.plan
+
+
+@blp.route("/plans/<key>/pack", methods=["GET"])
+@blp.response(200, content_type="text/html", description="The paper pack, to print.")
+def paper_pack(key: str) -> Response:
+    """The plan as a page to print, `?team=` for one team, `?lang=en` in English."""
+    rights.require(g.standing, "plan.see")
+    team, lang = request.args.get("team"), "en" if request.args.get("lang") == "en" else "zh"
+    plan = _plan_to_rehearse({"plan": key})
+    if team is not None and team not in {one.key for one in plan.teams}:
+        raise errors.NotFound("team_unknown", "预案中没有这个组。", "The plan has no such team.")
+    response = Response(paper.pack(plan, lang, team), content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-modals"
+    return response
+
+
 @http.fact(blp, "/plans/<key>/revisions/<version>/approvals/<id>", RevisionApprovalBody, "Approve a revision")
 def approve_revision(
     session: Session, by: Standing, data: dict[str, Any], at: datetime, key: str, version: str, id: str
 ) -> dict[str, Any]:
     """Put a revision into use; somebody other than its author must."""
     rights.require(by, "plan.approve")
-    plan = plans.find(session, key)
-    if not version.isdigit():
-        raise errors.NotFound()
-    revision = session.scalar(
-        select(plans.Revision).where(plans.Revision.plan == plan.id, plans.Revision.version == int(version[:6]))
-    )
-    if revision is None:
-        raise errors.NotFound("revision_unknown", "没有这个版本。", "There is no such version.")
-    return {"status": plans.approve(session, revision, by).status}
+    return {"status": plans.approve(session, plans.revision_of(session, key, version), by).status}
+
+
+@http.fact(blp, "/plans/<key>/revisions/<version>/readings/<id>", ReadingBody, "Say that a revision was read")
+def read_revision(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, key: str, version: str, id: str
+) -> None:
+    """Record that a person has read a revision."""
+    rights.require(by, "plan.see")
+    plans.read(session, id, plans.revision_of(session, key, version), by, at)
+
+
+def words(found: rules.Words) -> dict[str, str]:
+    """A text of the plan as {zh, en}."""
+    return {"zh": found.zh, "en": found.en}
 
 
 def _brief(session: Session, plan: plans.Plan) -> dict[str, Any]:

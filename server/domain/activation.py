@@ -27,7 +27,7 @@ from server.domain.people import Standing
 
 KINDS = (
     "verify", "dismiss", "activate", "decline", "level", "fallback", "evacuate", "restore", "resume", "end",
-    "extend_limit", "pause_limit", "resume_limit", "end_limit", "stand_down",
+    "extend_limit", "pause_limit", "resume_limit", "end_limit", "stand_down", "revise",
 )  # fmt: skip
 NEED_REASON = ("dismiss", "decline", "extend_limit", "pause_limit", "end_limit", "stand_down", "resume")
 TITLES = {
@@ -39,6 +39,7 @@ TITLES = {
     "extend_limit": ("延长时限", "extended a limit"), "pause_limit": ("暂停时限", "paused a limit"),
     "resume_limit": ("恢复计时", "let a limit run on"), "end_limit": ("终止时限", "ended a limit"),
     "stand_down": ("让一组撤回", "stood a team down"),
+    "revise": ("改用预案新版本", "applied the new version of the plan"),
 }  # fmt: skip
 
 
@@ -242,11 +243,23 @@ def _stand_down(session: Session, incident: Incident, choice: Choice, by: Standi
     alerts.end_all(session, incident.id, team=choice.team)
 
 
+def _revise(session: Session, incident: Incident, choice: Choice, by: Standing, at: datetime) -> None:
+    """Let a running incident go on under the plan's newest approved revision; what runs already keeps running."""
+    plan = session.get(plans.Plan, incident.plan) if incident.plan else None
+    if plan is None or plan.approved is None or plan.approved == incident.revision:
+        raise Conflict("no_new_version", "没有更新的已批准版本。", "There is no newer approved version.")
+    incident.revision = plan.approved
+    incident.version += 1
+    session.flush()
+    course.reconsider(session, incident)
+
+
 EFFECTS: dict[str, Callable[[Session, Incident, Choice, Standing, datetime], Any]] = {
     "verify": _verify, "dismiss": _dismiss, "activate": _activate, "decline": _decline, "level": _level,
     "fallback": _fallback, "evacuate": _evacuate, "restore": _restore, "resume": _resume, "end": _end,
     "extend_limit": _extend_limit, "pause_limit": _pause_limit, "resume_limit": _resume_limit, "end_limit": _end_limit,
     "stand_down": _stand_down,
+    "revise": _revise,
 }  # fmt: skip
 LONGEST_EXTENSION = timedelta(days=7)
 MAY = {kind: "limit.change" if kind.endswith("_limit") else "incident.decide" for kind in KINDS} | {

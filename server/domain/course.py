@@ -79,8 +79,7 @@ def happen(
     for route in plan.routes:
         if route.on == key and _in_hours(session, route.hours, at):
             follow_route(session, incident, plan, route, 0)
-    if key.startswith("level."):
-        _give_orders_of_open_phases(session, incident, plan, depth)
+    _give_orders_of_open_phases(session, incident, plan, depth)
     _unlock(session, incident, plan)
     proposals.propose_levels(session, incident, plan)
     return fact
@@ -130,11 +129,22 @@ def begin_phase(
         prepare_notice(session, incident, plan, notice.key)
 
 
+def reconsider(session: Session, incident: Incident) -> None:
+    """Work out anew what hangs on what is known: locks, levels, and orders that may go out now."""
+    plan = plans.rules_of(session, incident.revision)
+    if plan is not None:
+        _give_orders_of_open_phases(session, incident, plan, 0)
+        _unlock(session, incident, plan)
+        proposals.propose_levels(session, incident, plan)
+
+
 def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rules.OrderRule, depth: int = 0) -> None:
     """Give an order of the plan to each team it names, once, with its checklist and its alert."""
     given = select(orders.Order.id).where(orders.Order.incident == incident.id, orders.Order.key == rule.key)
     if session.scalar(given.limit(1)) is not None:
         return
+    if f"order.{rule.key}" in _locks(session, incident, plan):
+        return  # it goes out when the interlock opens
     for team in plans.teams_for(session, plan, rule.team):
         at = now()
         order = orders.Order(
@@ -257,7 +267,11 @@ def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
 
 def _consequence_words(plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
     said = [one.words for one in rule.then if one.words is not None]
-    return {"zh": "；".join(one.zh.rstrip("。") for one in said), "en": "; ".join(one.en.rstrip(".") for one in said)} if said else None
+    return (
+        {"zh": "；".join(one.zh.rstrip("。") for one in said), "en": "; ".join(one.en.rstrip(".") for one in said)}
+        if said
+        else None
+    )
 
 
 def _levels(incident: Incident) -> Sequence[str]:
@@ -289,11 +303,15 @@ def _unlock(session: Session, incident: Incident, plan: rules.Plan) -> None:
 
 
 def _give_orders_of_open_phases(session: Session, incident: Incident, plan: rules.Plan, depth: int) -> None:
+    """Give the orders that waited for a level, a condition or an interlock and may go out now."""
+    held = {target for interlock in plan.interlocks for target in interlock.locks}
+    if not any(one.levels or one.when or f"order.{one.key}" in held for one in plan.orders):
+        return
     known = incidents.known(session, incident, plan)
     for phase in plan.phases:
         if f"phase.{phase.key}.started" in known:
             for rule in rules.orders_for(plan, phase.key, _levels(incident), known):
-                if rule.levels:
+                if rule.levels or rule.when or f"order.{rule.key}" in held:
                     give_order(session, incident, plan, rule, depth)
 
 

@@ -63,6 +63,31 @@ class Revision(Model):
     __table_args__ = (Index("uq_revision_plan_version", "plan", "version", unique=True),)
 
 
+class Reading(Model):
+    """That a person has read a revision."""
+
+    __tablename__ = "reading"
+    synced_type = "reading"
+    id: Mapped[Key]
+    revision: Mapped[Id] = mapped_column(ForeignKey("revision.id"))
+    plan: Mapped[Id] = mapped_column(ForeignKey("plan.id"))
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    __table_args__ = (Index("uq_reading_revision_person", "revision", "person", unique=True),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """The reader and those who write plans see it."""
+        return (f"me:{self.person}", "plans")
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The reading as phones keep it."""
+        return {
+            "id": self.id, "revision": self.revision, "plan": self.plan, "person": self.person, "by": self.person,
+            "occurred_at": iso(self.occurred_at), "received_at": iso(self.received_at),
+        }  # fmt: skip
+
+
 def newest(session: Session, plan: str) -> Revision | None:
     """The revision with the highest version."""
     return session.scalar(select(Revision).where(Revision.plan == plan).order_by(Revision.version.desc()).limit(1))
@@ -169,3 +194,37 @@ def teams_for(session: Session, plan: rules.Plan | None, key: str) -> list[str]:
         kind = rule.kind if rule is not None else key
     found = people.teams_of_kind(session, kind) or people.teams_of_kind(session, "leadership")
     return [team.id for team in found]
+
+
+def read(session: Session, id: str, revision: Revision, by: Standing, occurred_at: datetime) -> None:
+    """Record that somebody has read a revision; the first time counts."""
+    known = select(Reading.id).where(Reading.revision == revision.id, Reading.person == by.id)
+    if session.scalar(known) is None:
+        session.add(
+            Reading(
+                id=id,
+                revision=revision.id,
+                plan=revision.plan,
+                person=by.id,
+                occurred_at=occurred_at,
+                received_at=now(),
+            )
+        )
+
+
+def revision_of(session: Session, key: str, version: str) -> Revision:
+    """The revision of a plan with this version. Raises NotFound."""
+    plan = find(session, key)
+    number = int(version[:6]) if version.isascii() and version.isdigit() else -1
+    found = session.scalar(select(Revision).where(Revision.plan == plan.id, Revision.version == number))
+    if found is None:
+        raise NotFound("revision_unknown", "没有这个版本。", "There is no such version.")
+    return found
+
+
+def roster(session: Session) -> dict[str, list[str]]:
+    """The people of each kind of team, for the linter."""
+    found: dict[str, list[str]] = {}
+    for team in session.scalars(select(people.Team).where(people.Team.active)):
+        found.setdefault(team.kind, []).extend(person.id for person, _ in people.members(session, team.id))
+    return found
