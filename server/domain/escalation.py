@@ -11,6 +11,7 @@ from server.domain import alerts, continuity, course, incidents, limits, people,
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
+SUCCEED_AT = 2  # the reminder at which a silent leader's deputy takes over
 ASKS = {
     "activate": ("是否启动预案", "Activate the plan or not"), "level": ("确定级别", "Decide the level"),
     "fallback": ("是否启用备用方案", "Use the fallback or not"), "evacuate": ("是否疏散", "Evacuate or not"),
@@ -211,3 +212,36 @@ def remind(session: Session, alert: alerts.Alert) -> None:
         session, alert.incident, "reminder", f"再次提醒{title['zh']}未回应的 {len(silent)} 人", f"{len(silent)} silent in {title['en']} reminded",
         refs={"alert": alert.id, "team": alert.team}, audience="command",
     )  # fmt: skip
+    if alert.team is not None and alert.reminders == SUCCEED_AT:
+        _succeed(session, alert, {row.person for row in silent})
+
+
+def _succeed(session: Session, alert: alerts.Alert, silent: set[str]) -> None:
+    """Name who acts when a team's leader stays silent: the first deputy who has not, who is told so."""
+    assert alert.team is not None
+    posts = people.members(session, alert.team)
+    leader = next((person for person, post in posts if post == "leader"), None)
+    if leader is None or leader.id not in silent:
+        return
+    acting = next((person for person, post in posts if post == "deputy" and person.id not in silent), None)
+    acting = acting or next((person for person, post in posts if post == "deputy"), None)
+    if acting is None:
+        return
+    incident = session.get(Incident, alert.incident)
+    assert incident is not None
+    said = {
+        "zh": f"组长{leader.name}未回应，由副组长{acting.name}负责",
+        "en": f"{leader.name}, the leader, is silent; deputy {acting.name} acts",
+    }
+    timeline.record(
+        session,
+        incident.id,
+        "succession",
+        said["zh"],
+        said["en"],
+        refs={"alert": alert.id, "team": alert.team},
+        audience=alert.team,
+    )
+    alerts.issue(
+        session, incident, said, alert.title, to=[acting.id], order=alert.order, critical=True, clause=alert.clause
+    )

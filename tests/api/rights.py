@@ -81,6 +81,12 @@ ROWS: dict[str, Row] = {
     "plans.read_plan": Row("GET", "/plans/{plan}", "200 200 200 200 200 200"),
     "plans.import_plan": Row("POST", "/plans", "200 200 403 403 403 403", {"text": "{plan_text}"}),
     "plans.approve_revision": Row("PUT", "/plans/{plan}/revisions/2/approvals/{new}", "201 403 403 403 403 403", {}),
+    "plans.check_plan": Row("POST", "/plans/check", "200 200 403 403 403 403", {"text": "{plan_text}"}),
+    "plans.list_library": Row("GET", "/plans/library", "200 200 200 200 200 200"),
+    "plans.read_library": Row("GET", "/plans/library/large-crowd", "200 200 200 200 200 200"),
+    "plans.simulate_plan": Row("POST", "/plans/simulations", "200 200 200 200 200 200", {"plan": "large-crowd", "steps": [{"at_seconds": 0, "key": "incident.reported"}]}),
+    "plans.paper_pack": Row("GET", "/plans/large-crowd/pack", "200 200 200 200 200 200"),
+    "plans.read_revision": Row("PUT", "/plans/{plan}/revisions/1/readings/{new}", "201 201 201 201 201 201", {}),
     # people and things
     "people.set_duty": Row("PUT", "/duties/{new}", "201 201 201 403 403 403", DUTY),
     "people.put_person": Row("PUT", "/people/{new}", "204 403 403 403 403 403", PERSON),
