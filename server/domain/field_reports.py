@@ -21,6 +21,8 @@ TYPES: dict[str, tuple[str, str]] = {
     "weather": ("恶劣天气", "Bad weather"), "facility": ("设施损坏", "Damaged facility"), "status": ("现场情况", "Situation"),
     "other": ("其他情况", "Something else"),
 }  # fmt: skip
+SAY_NOTHING_ALONE = {"status", "other"}
+"""Types that mean something only with words, a count or a photo; “fire” is a report by itself."""
 MOST_PHOTOS = 20
 
 
@@ -130,7 +132,7 @@ def file(
             raise Refused(
                 "previous_unknown", "没有找到上一份报告。", "The report before this one was not found.", path="previous"
             )
-    if not (text or photos or counts or fields):
+    if type in SAY_NOTHING_ALONE and not (text or photos or counts or fields):
         raise Refused("report_empty", "请填写文字、数量或附上照片。", "Add words, a count or a photo.", path="text")
     where = position or {}
     report = Report(
