@@ -97,20 +97,20 @@ class Recipient(Model):
     )
 
     def spaces(self, session: Session) -> Iterable[str]:
-        """The person, their team and command see it."""
+        """The person, those who lead their team and command see it."""
         found = {f"me:{self.person}", f"incident:{self.incident}:command"}
         if self.team:
-            found.add(f"incident:{self.incident}:team:{self.team}")
+            found.add(f"incident:{self.incident}:team:{self.team}:lead")
         return found
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
-        """The recipient as phones keep it; a reason for not coming is for command and the person."""
+        """The recipient as phones keep it."""
         return {
             "id": self.id, "alert": self.alert, "incident": self.incident, "person": self.person, "team": self.team,
             "told_at": iso(self.told_at), "delivered_at": iso(self.delivered_at), "opened_at": iso(self.opened_at),
             "answered_at": iso(self.answered_at), "answer": self.answer, "answer_id": self.answer_id,
             "answer_received_at": iso(self.answer_received_at), "eta_minutes": self.eta_minutes,
-            "reason": self.reason if ":team:" not in space else None, "answered_by": self.answered_by,
+            "reason": self.reason, "answered_by": self.answered_by,
             "answer_seen_at": iso(self.answer_seen_at), "channels": self.channels,
         }  # fmt: skip
 
@@ -141,8 +141,8 @@ class Board:
         self.id = incident
 
     def spaces(self, session: Session) -> Iterable[str]:
-        """Everybody in the incident sees the numbers."""
-        return (f"incident:{self.id}",)
+        """Command, observers and those who lead see the numbers."""
+        return (f"incident:{self.id}:numbers",)
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """People told, delivered, opened and answered per team, over the alerts that are open or were answered."""

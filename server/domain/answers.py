@@ -93,7 +93,7 @@ def _record(
     late = ("（告警已结束）", " (after the alert ended)") if alert.status == "ended" else ("", "")
     timeline.record(
         session, alert.incident, "answer", f"{name}：{zh}{more[0]}{late[0]}", f"{name}: {en}{more[1]}{late[1]}", by=by.id,
-        occurred_at=at, refs={"alert": alert.id, "team": alert.team}, audience=alert.team or "command",
+        occurred_at=at, refs={"alert": alert.id, "team": alert.team}, audience=f"{alert.team}:lead" if alert.team else "command",
     )  # fmt: skip
 
 

@@ -189,7 +189,12 @@ def spaces(session: Session, by: Standing) -> list[str]:
         query = select(IncidentTeam.incident, IncidentTeam.team).where(
             IncidentTeam.team.in_(list(by.posts)), IncidentTeam.incident.in_(mine)
         )
-        found |= {f"incident:{row.incident}:team:{row.team}" for row in session.execute(query)}
+        for row in session.execute(query):
+            found.add(f"incident:{row.incident}:team:{row.team}")
+            if row.team in by.leads:
+                found.add(f"incident:{row.incident}:team:{row.team}:lead")
+    if rights.may(by, "board.see"):
+        found |= {f"incident:{incident}:numbers" for incident in mine}
     return sorted(found)
 
 

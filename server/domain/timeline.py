@@ -48,6 +48,7 @@ class Entry(Model):
             return (f"incident:{self.incident}",)
         if self.audience == "command":
             return (f"incident:{self.incident}:command",)
+        # A team by its id, or those who lead it as `<id>:lead`.
         return (f"incident:{self.incident}:team:{self.audience}", f"incident:{self.incident}:command")
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def record(
 ) -> None:
     """Add a line to the incident's timeline; it is numbered and chained when the unit of work ends.
 
-    `audience` is "all", "command" or a team's id.
+    `audience` is "all", "command", a team's id, or that id with ":lead" for those who lead it.
     """
     received = now()
     entry = {
