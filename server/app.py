@@ -93,10 +93,10 @@ def create_app(config: Config | None = None, database: Database | None = None) -
         )
     flask_db.init_app(app)
     migrate.init_app(app, flask_db)
-    http.install(app)
+    http.api.init_app(app)
+    http.install(app)  # after it: the answers to unknown routes and methods are ours
     session.install(app, config)
     live.install(app, database)
-    http.api.init_app(app)
     for blueprint in NOUNS:
         http.api.register_blueprint(blueprint)
     app.register_blueprint(documents.documents)

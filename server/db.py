@@ -291,6 +291,11 @@ def transient(error: DBAPIError) -> bool:
     return state in {"40001", "40P01"} or isinstance(error, IntegrityError) and state == "23505"
 
 
+def refers_to_nothing(error: IntegrityError) -> bool:
+    """Whether a row was refused because it names one that does not exist (and not because its key is taken)."""
+    return getattr(error.orig, "sqlstate", None) == "23503" or "FOREIGN KEY" in str(error.orig)
+
+
 def lock_timed_out(error: DBAPIError) -> bool:
     """Whether the database gave up waiting for another's lock or retries did not help."""
     return getattr(error.orig, "sqlstate", None) in {"55P03", "40001", "40P01"}

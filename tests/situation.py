@@ -27,7 +27,7 @@ def full_swing(stage: Stage) -> dict[str, str]:
     stage["commander"].fact(f"/incidents/{ids['ended']}/decisions", {"kind": "end", "reason": "误报"})
     ids |= _drills(stage)
     text = (LIBRARY / PLAN_FILES[0]).read_text(encoding="utf-8").replace("\nversion: 1\n", "\nversion: 2\n")
-    ids["plan_text"] = text
+    ids |= {"plan_text": text, "version": "2"}
     stage["commander"].post("/plans", {"text": text}, 201)
     with stage.database.read() as session:
         where = Membership.person == ids["person"]

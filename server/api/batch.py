@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response, current_app, g, jsonify
 from marshmallow import ValidationError, fields, validate
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
@@ -35,14 +36,6 @@ class BatchBody(Body):
     person = Uuid()
     epoch = Text(60)
     items = fields.List(fields.Raw(), required=True, validate=validate.Length(max=10_000))
-
-
-class _Undone(Exception):
-    """Carries a refusal out of a savepoint so that its effect is undone."""
-
-    def __init__(self, refusal: errors.Refused) -> None:
-        super().__init__()
-        self.refusal = refusal
 
 
 @blp.route("/batch", methods=["POST"])
@@ -88,6 +81,8 @@ def _prepare(routes: Map, raw: Any) -> dict[str, Any]:
         return {"result": _result(item["id"], "refused", 422, "id_mismatch")}
     try:
         data = view.schema.load(item["body"])
+        if "occurred_at" in item:
+            data.setdefault("occurred_at", item["occurred_at"])
     except ValidationError as error:
         return {"item": item, "result": _result(item["id"], "refused", 422, "invalid", errors=http.field_errors(error))}
     return {"item": item, "endpoint": endpoint, "ids": clean, "data": data}
@@ -104,20 +99,25 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
         _keep(session, item, sender, refusal)
         return one["result"]  # type: ignore[no-any-return]
     waiting = {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
-    try:
-        with session.begin_nested():
-            try:
+    refusal: errors.Refused | None = None
+    for _ in range(2):  # an id that another request has just taken is a duplicate when looked at again
+        try:
+            with session.begin_nested():
                 outcome, body = http.apply_fact(
-                    session, one["endpoint"], one["ids"], item["path"], item["body"], dict(one["data"]), sender
+                    session, one["endpoint"], one["ids"], item["body"], dict(one["data"]), sender
                 )
-            except errors.Refused as refusal:
-                raise _Undone(refusal) from None
-    except _Undone as undone:
+            return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
+        except errors.Refused as refused:
+            refusal = refused
+        except IntegrityError as error:
+            refusal = http.clash(error)
         for name in ("touched", "entries"):
             session.info.pop(name, None)
-        session.info.update(waiting)
-        return _refused(session, item, sender, undone.refusal)
-    return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
+        session.info.update({name: kept.copy() for name, kept in waiting.items()})
+        if refusal.code != "id_reused":
+            break
+    assert refusal is not None
+    return _refused(session, item, sender, refusal)
 
 
 def _refused(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import orjson
 from flask import Flask, Response, current_app, g, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, ValidationError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from server.api.fields import Done, Problem, clean_id
 from server.clock import iso, now
-from server.db import Database, Overloaded
+from server.db import Database, Overloaded, refers_to_nothing
 from server.domain import errors, facts
 from server.domain.people import Standing
 
@@ -146,14 +147,33 @@ def write(unit: Callable[[Session], T]) -> T:
         return database().write(lambda session: asker.run(unit, session))
     except Overloaded:
         raise errors.Busy from None
+    except IntegrityError as error:
+        raise clash(error) from None
+
+
+def clash(error: IntegrityError) -> errors.Refused:
+    """What is said of a row whose id another thing has, or that names a thing there is not."""
+    if refers_to_nothing(error):
+        return errors.Refused("reference_unknown", "引用的对象不存在。", "It refers to something that does not exist.")
+    return errors.Conflict(
+        "id_reused", "该编号已用于其他内容，原内容未改动。", "This id was used for other content; nothing changed."
+    )
 
 
 @dataclass(frozen=True)
 class FactView:
-    """How a PUT of a fact is checked and done, for single requests and batches alike."""
+    """How a PUT of a fact at `rule` is checked and done, for single requests and batches alike."""
 
     schema: Schema
     verb: Callable[..., dict[str, Any] | None]
+    rule: str
+
+    def path(self, ids: dict[str, str]) -> str:
+        """The address in the one way it is written, however it was sent."""
+        found = f"/api/v1{self.rule}"
+        for name, id in ids.items():
+            found = found.replace(f"<{name}>", id)
+        return found
 
 
 @dataclass(frozen=True)
@@ -178,12 +198,12 @@ def fact(
 
     def wrap(verb: Callable[..., Any]) -> Callable[..., Any]:
         endpoint = f"{blp.name}.{verb.__name__}"
-        FACTS[endpoint] = FactView(schema(), verb)
+        FACTS[endpoint] = FactView(schema(), verb, rule)
 
         def view(data: dict[str, Any], **ids: str) -> Any:
             sender = Sender(g.standing, g.device)
             outcome, answer = write(
-                lambda session: apply_fact(session, endpoint, dict(ids), request.path, body(), data, sender)
+                lambda session: apply_fact(session, endpoint, dict(ids), body(), dict(data), sender)
             )
             return answer, 201 if outcome == "applied" else 200
 
@@ -203,15 +223,14 @@ def apply_fact(
     session: Session,
     endpoint: str,
     ids: dict[str, str],
-    path: str,
     raw: dict[str, Any],
     data: dict[str, Any],
     sender: Sender,
 ) -> tuple[str, dict[str, Any]]:
     """Record a fact and let it take effect; returns "applied" or "duplicate" and the answer body."""
     at = when(data.pop("occurred_at", None))
-    envelope = facts.Envelope(ids["id"], path, raw, sender.standing.id, sender.device, sender.sequence, at)
     view = FACTS[endpoint]
+    envelope = facts.Envelope(ids["id"], view.path(ids), raw, sender.standing.id, sender.device, sender.sequence, at)
 
     def effect() -> dict[str, Any]:
         state = view.verb(session, sender.standing, data, at, **ids)
@@ -333,6 +352,8 @@ def install(app: Flask) -> None:
         g.request_id = uuid.uuid4().hex[:16]
         if request.view_args:
             for name, value in request.view_args.items():
+                if "\0" in value:
+                    raise errors.NotFound()
                 if name not in {"key", "name", "version", "filename"} and (found := clean_id(value)) is None:
                     raise errors.NotFound()
                 if name not in {"key", "name", "version", "filename"}:

@@ -30,8 +30,8 @@ class MovementBody(Fact):
 
     kind = Choice(*supplies.WORDS, required=True)
     quantity = Int(1, 1_000_000)
-    serial_from = Int(0)
-    serial_to = Int(0)
+    serial_from = Int(0, 2_000_000_000)
+    serial_to = Int(0, 2_000_000_000)
     carrier = Text(120, name=True)
     note = Text(1000)
 

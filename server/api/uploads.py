@@ -1,7 +1,6 @@
 """Photos over HTTP: resumable uploads (tus 1.0) and the re-encoded pictures."""
 
 import base64
-import binascii
 import hashlib
 import os
 from pathlib import Path
@@ -260,7 +259,7 @@ def _metadata(raw: str) -> dict[str, str]:
         name, _, value = part.strip().partition(" ")
         try:
             found[name] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise errors.Refused(
                 "metadata_invalid", "上传说明有误。", "The upload's metadata is not valid.", path="Upload-Metadata"
             ) from None

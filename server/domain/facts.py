@@ -68,7 +68,7 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
     print_ = fingerprint(envelope.path, envelope.body)
     known = session.get(Fact, envelope.id)
     if known is not None and known.outcome == "applied":
-        if known.fingerprint != print_:
+        if (known.fingerprint, known.person) != (print_, envelope.person):
             raise Conflict(
                 "id_reused",
                 "该编号已用于其他内容，原内容未改动。",

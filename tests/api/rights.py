@@ -80,7 +80,7 @@ ROWS: dict[str, Row] = {
     "plans.list_plans": Row("GET", "/plans", "200 200 200 200 200 200"),
     "plans.read_plan": Row("GET", "/plans/{plan}", "200 200 200 200 200 200"),
     "plans.import_plan": Row("POST", "/plans", "200 200 403 403 403 403", {"text": "{plan_text}"}),
-    "plans.approve_revision": Row("PUT", "/plans/{plan}/revisions/2/approvals/{new}", "201 403 403 403 403 403", {}),
+    "plans.approve_revision": Row("PUT", "/plans/{plan}/revisions/{version}/approvals/{new}", "201 403 403 403 403 403", {}),
     "plans.check_plan": Row("POST", "/plans/check", "200 200 403 403 403 403", {"text": "{plan_text}"}),
     "plans.list_library": Row("GET", "/plans/library", "200 200 200 200 200 200"),
     "plans.read_library": Row("GET", "/plans/library/large-crowd", "200 200 200 200 200 200"),
