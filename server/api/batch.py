@@ -35,7 +35,7 @@ class BatchBody(Body):
     device = Uuid(required=True)
     person = Uuid()
     epoch = Text(60)
-    items = fields.List(fields.Raw(), required=True, validate=validate.Length(max=10_000))
+    items = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(max=10_000))
 
 
 @blp.route("/batch", methods=["POST"])
