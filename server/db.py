@@ -29,7 +29,8 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -46,7 +47,11 @@ class UnsafeDatabase(RuntimeError):
 
 
 class Overloaded(RuntimeError):
-    """The write lock could not be had in time."""
+    """The database could not take this in time, or went away meanwhile; nothing is known to be done."""
+
+
+class StorageFull(RuntimeError):
+    """There is no room for this on the disk."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -150,7 +155,8 @@ class _Ticket:
     """One unit of work waiting for the writer."""
 
     def __init__(self, unit: Callable[[Session], Any]) -> None:
-        self.unit, self.done = unit, threading.Event()
+        self.unit, self.turn = unit, threading.Event()
+        self.leads = False
         # The unit may be run by another request's thread or greenlet, but must see its own request.
         self.context = contextvars.copy_context()
         self.result: Any = None
@@ -185,7 +191,8 @@ class Database:
         """Run `unit` in one transaction and commit it; an exception undoes all of it.
 
         On SQLite units that arrive together share one commit, each in a savepoint of its own. The unit may run more than
-        once and must keep no objects of its session. Raises Overloaded when the lock cannot be had in three seconds.
+        once and must keep no objects of its session. Raises Overloaded when the lock cannot be had in three seconds or the
+        database cannot be reached, StorageFull when the disk is full.
         """
         if not self.is_sqlite:
             return self._write_alone(unit)
@@ -193,9 +200,13 @@ class Database:
         with self._mutex:
             self._waiting.append(ticket)
             leads, self._leading = not self._leading, True
+        if not leads:
+            ticket.turn.wait()
+            leads = ticket.leads
         if leads:
             self._lead()
-        ticket.done.wait()
+        if isinstance(ticket.error, DBAPIError) and (plain := plainly(ticket.error)):
+            raise plain from ticket.error
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[no-any-return]
@@ -217,13 +228,16 @@ class Database:
                     result = unit(session)
                     self._finish(session)
                     session.commit()
-                    return result
             except DBAPIError as error:
                 if attempt == 5 or not transient(error):
-                    if lock_timed_out(error):
-                        raise Overloaded from error
+                    if plain := plainly(error):
+                        raise plain from error
                     raise
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+            except PoolTimeout as error:
+                raise Overloaded from error
+            else:
+                return result
         raise Overloaded
 
     def _finish(self, session: Session) -> None:
@@ -232,25 +246,28 @@ class Database:
             finisher(session)
 
     def _lead(self) -> None:
-        """Commit what is waiting, group after group, until nothing waits."""
-        while True:
-            time.sleep(0)  # lets the other greenlets or threads put their units into this group
+        """Commit what is waiting as one group, then hand the lead to the first of those that have come meanwhile."""
+        time.sleep(0)  # lets the other greenlets or threads put their units into this group
+        with self._mutex:
+            group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        try:
+            self._commit_group(group)
+        except BaseException as error:
+            for ticket in group:
+                ticket.error = ticket.error or error
+        finally:
             with self._mutex:
-                group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
-                if not group:
-                    self._leading = False
-                    return
-            try:
-                self._commit_group(group)
-            except BaseException as error:
-                for ticket in group:
-                    ticket.error = ticket.error or error
-            finally:
-                for ticket in group:
-                    ticket.done.set()
+                self._leading = bool(self._waiting)
+                if self._leading:
+                    self._waiting[0].leads = True
+                    self._waiting[0].turn.set()
+            for ticket in group:
+                ticket.turn.set()
 
     def _commit_group(self, group: list[_Ticket]) -> None:
         with self._fair_lock(), self._writing.connect() as connection, connection.begin():
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
             for ticket in group:
                 session = Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
                 try:
@@ -258,10 +275,15 @@ class Database:
                     self._finish(session)
                     session.commit()
                 except Exception as error:
-                    session.rollback()
                     ticket.error = error
+                    if not raw.in_transaction:
+                        # A full disk undoes the whole transaction by itself: what the others were told to be done is not.
+                        raise
+                    session.rollback()
                 finally:
                     session.close()
+            if not raw.in_transaction:
+                raise Overloaded
 
     @contextmanager
     def _fair_lock(self) -> Iterator[None]:
@@ -296,9 +318,13 @@ def refers_to_nothing(error: IntegrityError) -> bool:
     return getattr(error.orig, "sqlstate", None) == "23503" or "FOREIGN KEY" in str(error.orig)
 
 
-def lock_timed_out(error: DBAPIError) -> bool:
-    """Whether the database gave up waiting for another's lock or retries did not help."""
-    return getattr(error.orig, "sqlstate", None) in {"55P03", "40001", "40P01"}
+def plainly(error: DBAPIError) -> RuntimeError | None:
+    """What a database's error means for the one who asked, when the fault lies with the database and not with the unit."""
+    state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
+    if state == "53100" or "disk is full" in said:
+        return StorageFull()
+    gone = isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    return Overloaded() if gone or state in {"55P03", "40001", "40P01"} else None
 
 
 def locked(session: Session, model: type[M], key: str) -> M | None:

@@ -59,8 +59,8 @@ class House:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start(self, *names: str) -> None:
-        """Start web and worker (or the one named) and wait until the web answers."""
+    def start(self, *names: str, wait: bool = True) -> None:
+        """Start web and worker (or the one named) and, unless told not to, wait until the web answers."""
         for name in names or ("web", "worker"):
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
@@ -71,7 +71,7 @@ class House:
                     stderr=log,
                     start_new_session=True,
                 )
-        if "web" in self.processes:
+        if wait and "web" in self.processes:
             self.wait_until_ready()
 
     def wait_until_ready(self) -> None:

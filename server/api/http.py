@@ -13,14 +13,15 @@ import orjson
 from flask import Flask, Response, current_app, g, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema, ValidationError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from server.api.fields import Done, Problem, clean_id
 from server.clock import iso, now
-from server.db import Database, Overloaded, refers_to_nothing
+from server.db import Database, Overloaded, StorageFull, plainly, refers_to_nothing
 from server.domain import errors, facts
 from server.domain.people import Standing
 
@@ -32,7 +33,8 @@ MOST_BATCH = 256 * 1024
 SKEW = timedelta(minutes=2)
 STATUS: tuple[tuple[type[errors.Refused], int], ...] = (
     (errors.Unauthenticated, 401), (errors.Forbidden, 403), (errors.NotFound, 404), (errors.Conflict, 409),
-    (errors.Gone, 410), (errors.Throttled, 429), (errors.Busy, 503), (errors.Refused, 422),
+    (errors.Gone, 410), (errors.Throttled, 429), (errors.Busy, 503), (errors.Full, 507),
+    (errors.Refused, 422),
 )  # fmt: skip
 HTTP_CODES = {
     400: ("request_malformed", "请求格式有误。", "The request is malformed."),
@@ -276,7 +278,7 @@ def refusal(error: errors.Refused) -> Response:
         else []
     )
     more = {"wipe": True} if error.code == "device_revoked" else {}
-    headers = {"Retry-After": str(retry)} if retry else {}
+    headers = getattr(error, "headers", {}) | ({"Retry-After": str(retry)} if retry else {})
     return problem(
         status,
         error.code,
@@ -339,6 +341,18 @@ def install(app: Flask) -> None:
             if name in (given := error.get_response().headers):
                 response.headers[name] = given[name]
         return response
+
+    @app.errorhandler(DBAPIError)
+    def database_failed(error: DBAPIError) -> Response:
+        plain = plainly(error)
+        if plain is None:
+            return unexpected(error)
+        log.warning("the database failed on %s: %s", request.path, type(error.orig).__name__)
+        return refusal(errors.Full() if isinstance(plain, StorageFull) else errors.Busy())
+
+    @app.errorhandler(PoolTimeout)
+    def database_busy(error: PoolTimeout) -> Response:
+        return refusal(errors.Busy())
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

@@ -1,9 +1,14 @@
 """Photos over HTTP: resumable uploads (tus 1.0) and the re-encoded pictures."""
 
 import base64
+import errno
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from flask import Response, current_app, g, make_response, request, send_file
 from sqlalchemy.orm import Session
@@ -19,6 +24,17 @@ from server.exports.pictures import PictureRefused, reencode
 blp = http.blueprint("uploads")
 VERSION = "1.0.0"
 MOST_CHUNK = 4 * 1024 * 1024
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class OffsetWrong(errors.Conflict):
+    """A piece does not begin where the server is; the phone goes on from `offset`."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(
+            "offset_wrong", "续传位置不符。", "The offset is not where the server is.", state={"offset": offset}
+        )
+        self.headers = {"Upload-Offset": str(offset), "Tus-Resumable": VERSION}
 
 
 def _folder() -> Path:
@@ -112,14 +128,10 @@ def append(upload: str) -> Response:
     _require_version()
     if request.mimetype != "application/offset+octet-stream":
         raise http.BadJson("media_type", 415)
-    found = http.read(lambda session: _mine(session, upload))
     offset = _number("Upload-Offset")
-    if found.state != "open":
-        return _answer(204, Upload_Offset=found.offset) if offset == found.offset else _wrong_offset(found.offset)
-    if offset != found.offset:
-        return _wrong_offset(found.offset)
+    _fits(http.read(lambda session: _mine(session, upload)), offset, 0)
     piece = request.stream.read(MOST_CHUNK + 1)
-    if len(piece) > MOST_CHUNK or offset + len(piece) > found.length:
+    if len(piece) > MOST_CHUNK:
         raise http.BadJson("too_large", 413)
     checksum = request.headers.get("Upload-Checksum", "")
     if checksum and checksum != "sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode():
@@ -127,35 +139,65 @@ def append(upload: str) -> Response:
             460, "checksum_mismatch", "数据校验不符，请重传。", "The checksum does not match; send it again."
         )
     path = _folder() / f"{upload}.part"
+    try:
+        with _held(path) as file:
+            found = http.read(lambda session: _mine(session, upload))  # afresh: another sender may have been here
+            _fits(found, offset, len(piece))
+            if found.state == "open":
+                file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted
+                file.seek(offset)
+                file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+                if offset + len(piece) == found.length:
+                    _finish(upload, path, found)
+                else:
+                    http.write(lambda session: _move(session, upload, offset, offset + len(piece)))
+    except BlockingIOError:
+        return http.problem(
+            423, "upload_held", "另一处正在上传这张照片。", "Somebody else is sending this photo right now.",
+            headers={"Retry-After": "1", "Tus-Resumable": VERSION},
+        )  # fmt: skip
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise errors.Full from None
+        raise
+    return _answer(204, Upload_Offset=offset + len(piece))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[BinaryIO]:
+    """The file of a photo in pieces, locked by the kernel against other senders. Raises BlockingIOError when it is taken."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(handle, "r+b") as file:
-        file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted
-        file.seek(offset)
-        file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    after = offset + len(piece)
-
-    def unit(session: Session) -> bool:
-        row = session.get(Upload, upload, with_for_update=True, populate_existing=True)
-        if row is None or row.offset != offset:
-            return False
-        row.offset = after
-        return True
-
-    if not http.write(unit):
-        return _wrong_offset(http.read(lambda session: _mine(session, upload).offset))
-    if after == found.length:
-        _finish(upload, path, found.sha256)
-    return _answer(204, Upload_Offset=after)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
 
 
-def _finish(upload: str, path: Path, sha256: str) -> None:
-    """Check a complete photo, re-encode it, and let its report show it; a bad one is refused for good."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+def _fits(found: Upload, offset: int, more: int) -> None:
+    """Raise when the piece does not begin where the server is, or leads past the end."""
+    if offset != found.offset:
+        raise OffsetWrong(found.offset)
+    if offset + more > found.length:
+        raise http.BadJson("too_large", 413)
+
+
+def _move(session: Session, upload: str, before: int, after: int) -> None:
+    """Record that bytes have arrived, once."""
+    row = session.get(Upload, upload, with_for_update=True, populate_existing=True)
+    if row is None or row.offset != before:
+        raise OffsetWrong(row.offset if row else 0)
+    row.offset = after
+
+
+def _finish(upload: str, path: Path, found: Upload) -> None:
+    """Check a complete photo, re-encode it, and let its report show it; a bad one is refused for good.
+
+    The last offset is recorded with the result: who dies before asks for the last piece again.
+    """
     folder = _folder()
     picture, reason = None, None
-    if digest != sha256:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != found.sha256:
         reason = "hash_mismatch"
     else:
         try:
@@ -170,7 +212,7 @@ def _finish(upload: str, path: Path, sha256: str) -> None:
         if reason == "hash_mismatch":
             row.offset = 0  # what arrived is not what was promised: the phone sends it again
         else:
-            row.state = "done"
+            row.offset, row.state = row.length, "done"
             photo.state = "delivered" if picture else "refused"
             photo.reason, photo.stored = reason, upload if picture else None
             photo.width, photo.height = (picture.width, picture.height) if picture else (None, None)
@@ -226,17 +268,12 @@ def _picture(photo: str, ending: str) -> Response:
 
 
 def _mine(session: Session, upload: str) -> Upload:
-    found = session.get(Upload, upload)
+    found, promised = session.get(Upload, upload), session.get(Photo, upload)
+    if found is None and promised is not None and promised.person == g.standing.id and promised.state == "waiting":
+        raise errors.Gone("upload_gone", "上传已过期，请重新开始。", "The upload has expired; begin again.")
     if found is None or found.person != g.standing.id:
         raise errors.NotFound("upload_unknown", "没有这个上传任务。", "There is no such upload.")
     return found
-
-
-def _wrong_offset(offset: int) -> Response:
-    return http.problem(
-        409, "offset_wrong", "续传位置不符。", "The offset is not where the server is.",
-        headers={"Upload-Offset": str(offset), "Tus-Resumable": VERSION}, state={"offset": offset},
-    )  # fmt: skip
 
 
 def _require_version() -> None:

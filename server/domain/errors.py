@@ -58,3 +58,15 @@ class Busy(Refused):
     def __init__(self, retry_after: int = 2) -> None:
         super().__init__("busy", "系统繁忙，请稍后重试。", "Busy, please try again shortly.")
         self.retry_after = retry_after
+
+
+class Full(Refused):
+    """There is no room left on the server's disk; the sender keeps it and tries again after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int = 30) -> None:
+        super().__init__(
+            "storage_full",
+            "服务器存储空间不足，内容已保留在本机。",
+            "The server's disk is full; your work is kept on the phone.",
+        )
+        self.retry_after = retry_after

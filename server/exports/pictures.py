@@ -1,12 +1,16 @@
 """Pictures: checked and re-encoded in a short-lived child process that can harm nothing but itself."""
 
+import errno
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -35,7 +39,10 @@ class Picture:
 
 
 def reencode(source: Path, target: Path, thumbnail: Path) -> Picture:
-    """Write `source` again as JPEG with a thumbnail, without metadata. Raises PictureRefused."""
+    """Write `source` again as JPEG with a thumbnail, without metadata; both are on disk when this returns.
+
+    Raises PictureRefused, or OSError when the disk cannot take them.
+    """
     command = [sys.executable, "-m", "server.exports.pictures", str(source), str(target), str(thumbnail)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=CHILD_SECONDS * 3, check=False)
@@ -47,6 +54,8 @@ def reencode(source: Path, target: Path, thumbnail: Path) -> Picture:
         answer = {}
     if "width" in answer:
         return Picture(answer["width"], answer["height"])
+    if "errno" in answer:
+        raise OSError(answer["errno"], os.strerror(answer["errno"]))
     raise PictureRefused(answer.get("code", "picture_unreadable"))
 
 
@@ -67,15 +76,32 @@ def _in_child(source: str, target: str, thumbnail: str) -> dict[str, object]:
     # A fresh image carries over pixels only: no comment, profile or position.
     clean = Image.new("RGB", picture.size)
     clean.paste(picture)
-    clean.save(target, "JPEG", quality=82, optimize=True)
-    size = clean.size
-    clean.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    clean.save(thumbnail, "JPEG", quality=72)
-    return {"width": size[0], "height": size[1]}
+    small = clean.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    try:
+        _keep(clean, target, quality=82, optimize=True)
+        _keep(small, thumbnail, quality=72)
+    except OSError as error:
+        return {"errno": error.errno or errno.EIO}
+    return {"width": clean.width, "height": clean.height}
+
+
+def _keep(picture: Image.Image, path: str, **how: Any) -> None:
+    """Write a picture whole or not at all."""
+    fresh = Path(f"{path}.new")
+    try:
+        with fresh.open("wb") as file:
+            picture.save(file, "JPEG", **how)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def main() -> None:
     """The child: its memory and processor time are limited before it touches the bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file too large for the limits is an error like a full disk
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY, CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CHILD_SECONDS, CHILD_SECONDS))
     sys.stdout.write(json.dumps(_in_child(*sys.argv[1:4])))

@@ -1,0 +1,100 @@
+"""What goes wrong and when: a schedule made from the seed alone, and the hands that carry it out."""
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+import psutil
+
+from tests.faults.runner.ground import Ground
+
+WEB, WORKER = "web", "worker"
+DEEDS = (
+    "kill web",
+    "kill one",
+    "kill one",
+    "kill worker",
+    "kill worker",
+    "pause web",
+    "pause worker",
+    "clock on",
+    "clock on",
+    "clock back",
+)
+ON_POSTGRESQL = ("kill database", "cut database")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One misfortune: seconds after the start, what, and how much of it (seconds)."""
+
+    at: float
+    what: str
+    much: float
+
+
+def schedule(seed: int, seconds: float, every: tuple[float, float], postgresql: bool) -> list[Deed]:
+    """The misfortunes of a run, the same for the same arguments."""
+    random = Random(f"nemesis {seed}")
+    deeds, at = [], random.uniform(*every)
+    while at < seconds:
+        what = random.choice(DEEDS + (ON_POSTGRESQL if postgresql else ()))
+        much = {"clock on": random.uniform(30, 400), "clock back": -random.uniform(0.2, 20)}.get(
+            what, random.uniform(0, 1.2)
+        )
+        deeds.append(Deed(at, what, much))
+        at += random.uniform(*every)
+    return deeds
+
+
+class Nemesis:
+    """Carries a schedule out on the running processes; what it stopped or killed comes back at once or by `heal`."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.done: Counter[str] = Counter()
+
+    def play(self, deeds: list[Deed]) -> None:
+        """Do each deed at its time; what was killed is started again at once, as a supervisor would."""
+        start = time.monotonic()
+        for deed in deeds:
+            time.sleep(max(0.0, start + deed.at - time.monotonic()))
+            self._do(deed)
+            self.done[deed.what] += 1
+        self.heal()
+
+    def heal(self) -> None:
+        """Let everything run again."""
+        self.ground.house.wait_until_ready()
+
+    def _do(self, deed: Deed) -> None:
+        house = self.ground.house
+        if deed.what in ("kill web", "kill worker"):
+            name = deed.what.removeprefix("kill ")
+            house.kill(name)
+            time.sleep(deed.much / 4)
+            house.start(name, wait=False)
+        elif deed.what == "kill one":
+            children = psutil.Process(house.processes[WEB].pid).children()
+            if children:
+                with suppress(psutil.NoSuchProcess):
+                    children[int(deed.much * 1000) % len(children)].kill()
+        elif deed.what.startswith("pause"):
+            group = house.processes[deed.what.removeprefix("pause ")].pid
+            os.killpg(group, signal.SIGSTOP)
+            time.sleep(deed.much)
+            os.killpg(group, signal.SIGCONT)
+        elif deed.what.startswith("clock"):
+            house.move(deed.much)
+        elif deed.what == "kill database":
+            assert self.ground.postgres is not None
+            self.ground.postgres.kill()
+            time.sleep(deed.much / 4)
+            self.ground.postgres.start()
+        elif deed.what == "cut database":
+            assert self.ground.postgres is not None
+            self.ground.postgres.cut()

@@ -1,0 +1,121 @@
+"""One run: start, play, hurt, heal, drain, stop, judge. `play` is all a test or the bench needs."""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from server.app import open_database
+from server.config import Config
+from server.domain.alerts import Alert
+from server.domain.feed import Space
+from server.domain.limits import RUNNING, Limit
+from tests.faults.runner.checker import Verdict, judge
+from tests.faults.runner.ground import Ground
+from tests.faults.runner.nemesis import Nemesis, schedule
+from tests.faults.runner.phones import FieldPhone
+from tests.pictures import jpeg
+
+CREW = (
+    "visitors-1", "commander", "it-lead", "security-1", "logistics-lead", "security-lead", "it-1", "visitors-lead",
+    "finance-lead", "deputy", "security-2", "communications-lead",
+)  # fmt: skip
+EVERY = (0.4, 1.6)
+QUIET_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened in a run and what the checker says of it."""
+
+    seed: int
+    verdict: Verdict
+    counts: Counter[str]
+    deeds: Counter[str]
+    errors: list[str]
+
+    def __str__(self) -> str:
+        parts = [f"seed {self.seed}"]
+        for title, found in (("checked", self.verdict.figures), ("phones", self.counts), ("nemesis", self.deeds)):
+            parts.append(f"{title}: " + ", ".join(f"{name} {count}" for name, count in sorted(found.items())))
+        parts += [f"WRONG {one}" for one in self.verdict.wrong[:40]]
+        parts += [f"LOGGED {one}" for one in self.errors[:20]]
+        return "\n".join(parts)
+
+
+def play(
+    folder: Path, seed: int, seconds: float, *, postgresql: bool = False, phones: int = 8, rate: float = 20.0,
+    every: tuple[float, float] = EVERY,
+) -> Outcome:  # fmt: skip
+    """Run for `seconds` with `phones` people making about `rate` facts a second each, and judge what is left."""
+    (folder / "house").mkdir(parents=True)
+    ground = Ground(folder, postgresql)
+    crew: list[FieldPhone] = []
+    try:
+        house = ground.house
+        house.start()
+        logs = folder / "phones"
+        crew = [FieldPhone(logs / name, house.port, name, house.password, f"{seed} {name}") for name in CREW[:phones]]
+        stopping, picture = threading.Event(), jpeg(200, 120)
+        for phone in crew:
+            phone.pull()
+        threads = [threading.Thread(target=phone.play, args=(stopping, picture, rate)) for phone in crew]
+        for thread in threads:
+            thread.start()
+        nemesis = Nemesis(ground)
+        try:
+            nemesis.play(schedule(seed, seconds, every, postgresql))
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+        for phone in crew:
+            phone.drain(QUIET_SECONDS)
+        house.move(900)
+        until_quiet(ground)
+        for phone in crew:
+            phone.finish()
+        house.stop()
+        at = datetime.now(UTC) + timedelta(seconds=ground.ahead())
+        verdict = judge(logs, ground.url, ground.photos, at - timedelta(seconds=30))
+        counts: Counter[str] = Counter()
+        for phone in crew:
+            counts.update(phone.counts)
+        return Outcome(seed, verdict, counts, nemesis.done, undeclared(ground))
+    finally:
+        ground.close()
+
+
+def until_quiet(ground: Ground) -> None:
+    """Wait until nothing is due and nothing moves any more."""
+    database = open_database(Config(database_url=ground.url))
+    last, since, until = None, time.monotonic(), time.monotonic() + QUIET_SECONDS
+    try:
+        while time.monotonic() < until:
+            at = datetime.now(UTC) + timedelta(seconds=ground.ahead())
+            with database.read() as session:
+                due = session.scalar(select(func.count()).where(Limit.status == RUNNING, Limit.due_at <= at)) or 0
+                due += session.scalar(select(func.count()).where(Alert.remind_at <= at)) or 0
+                state = (due, session.scalar(select(func.sum(Space.version))))
+            if state != last or due:
+                last, since = state, time.monotonic()
+            elif time.monotonic() - since > 2.5:
+                return
+            time.sleep(0.1)
+    finally:
+        database.dispose()
+
+
+def undeclared(ground: Ground) -> list[str]:
+    """What the processes logged that no misfortune explains: a worker of gunicorn's gone, connections the database ended."""
+    expected = (
+        "was sent SIGKILL",
+        "WORKER TIMEOUT",
+        "no notifications from the database",
+        "was deleted while still open",
+    )
+    return [line for line in ground.house.complaints() if not any(words in line for words in expected)]
