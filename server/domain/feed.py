@@ -1,6 +1,6 @@
 """The change feed: what each space holds and its version, raised as the last statement of every transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -72,6 +72,7 @@ def _collect(session: Session, context: object, instances: object) -> None:
     for thing in session.new:
         if isinstance(thing, Model) and hasattr(thing, "synced_type"):
             touch(session, thing)  # type: ignore[arg-type]
+            session.info.setdefault("fresh", set()).add((thing.synced_type, thing.id))  # type: ignore[attr-defined]
     for thing in session.dirty:
         # A parent is dirty when a child is added; that alone does not change what phones see of it.
         if hasattr(thing, "synced_type") and session.is_modified(thing, include_collections=False):
@@ -85,23 +86,25 @@ def publish(session: Session) -> None:
     if not touched:
         return
     wanted = {key: set(thing.spaces(session)) for key, thing in touched.items()}
-    present = _present(session, list(touched))
+    # What this unit made stands in no space yet: at a large alert that saves most of the look-ups.
+    fresh: set[tuple[str, str]] = session.info.pop("fresh", set())
+    known = [key for key in touched if key not in fresh]
+    present = _present(session, known)
     by_space: dict[str, list[tuple[str, str]]] = {}
     for key in touched:
         for space in wanted[key] | {row.space for row in present.get(key, ())}:
             by_space.setdefault(space, []).append(key)
     versions = _raise(session, {space: len(keys) for space, keys in by_space.items()})
     rows = {
-        (row.space, row.type, row.entity): row
-        for row in (r for rs in _present(session, list(touched)).values() for r in rs)
+        (row.space, row.type, row.entity): row for row in (r for rs in _present(session, known).values() for r in rs)
     }
+    texts = _texts(session, touched)
     added = []
     for space, keys in sorted(by_space.items()):
         version = versions[space] - len(keys)
         for key in keys:
             version += 1
-            seen = touched[key].document(session, space) if space in wanted[key] else None
-            text = orjson.dumps(seen).decode() if seen is not None else None
+            text = texts(key, space) if space in wanted[key] else None
             row = rows.get((space, *key))
             if row is None:
                 added.append({"space": space, "type": key[0], "entity": key[1], "version": version, "document": text})
@@ -113,6 +116,21 @@ def publish(session: Session) -> None:
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_notify("tocsin", ",".join(versions)[:7000])))
+
+
+def _texts(session: Session, touched: dict[tuple[str, str], Synced]) -> Callable[[tuple[str, str], str], str | None]:
+    """A function that gives an entity's document for a space as text, worked out once where all spaces see the same."""
+    made: dict[tuple[str, str], str | None] = {}
+
+    def text(key: tuple[str, str], space: str) -> str | None:
+        thing = touched[key]
+        if key in made and not getattr(thing, "differs_by_space", False):
+            return made[key]
+        seen = thing.document(session, space)
+        made[key] = orjson.dumps(seen).decode() if seen is not None else None
+        return made[key]
+
+    return text
 
 
 def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Change]]:

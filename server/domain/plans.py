@@ -22,6 +22,7 @@ class Plan(Model):
 
     __tablename__ = "plan"
     synced_type = "plan"
+    differs_by_space = True
     id: Mapped[Key]
     key: Mapped[str] = mapped_column(String(80), unique=True)
     title: Mapped[dict[str, Any]]
