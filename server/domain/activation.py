@@ -1,6 +1,6 @@
 """Decisions of the leadership group: verify, activate or not, levels, fallback, restore, end, and changes to limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ KINDS = (
     "verify", "dismiss", "activate", "decline", "level", "fallback", "evacuate", "restore", "resume", "end",
     "extend_limit", "pause_limit", "resume_limit", "end_limit", "stand_down", "revise",
 )  # fmt: skip
+OVER = {"service.restored", "fault.cleared", "data.restored", "situation.controlled"}
 NEED_REASON = ("dismiss", "decline", "extend_limit", "pause_limit", "end_limit", "stand_down", "resume")
 TITLES = {
     "verify": ("核实事件", "verified the incident"), "dismiss": ("判定事件不成立", "dismissed the incident"),
@@ -187,15 +188,20 @@ def _end(session: Session, incident: Incident, choice: Choice, by: Standing, at:
             f"{mode.title['zh']}仍为手工操作",
             f"{mode.title['en']} still works on paper",
         )
-    _close(session, incident, at, keep_alerts=True)
+    _close(session, incident, at, lasting=_lasting(plan))
     course.happen(session, incident, "response.ended", occurred_at=at, by=by.id)
     reviews.begin(session, incident, plan, at)
 
 
-def _close(session: Session, incident: Incident, at: datetime, *, keep_alerts: bool = False) -> None:
+def _lasting(plan: rules.Plan | None) -> frozenset[str]:
+    """The limits the end does not stop: their clock begins when the trouble is over (data by the next day, the review)."""
+    return frozenset(limit.key for limit in rules.all_limits(plan) if OVER & {*limit.starts}) if plan else frozenset()
+
+
+def _close(session: Session, incident: Incident, at: datetime, *, lasting: Collection[str] = ()) -> None:
     """Stop what runs: limits are cancelled, proposals set aside, alerts end (orders given by the end itself come after)."""
     for limit in limits.running(session, incident.id):
-        if not limit.key.startswith(("report-", "back-entry-")):
+        if limit.key not in lasting and not limit.key.startswith(("report-", "back-entry-")):
             limits.end(session, limit, limits.CANCELLED, at)
     for kind in ("level", "activate", "fallback", "evacuate", "restore", "end", "manual"):
         proposals.close(session, incident, kind, "set_aside")
