@@ -1,4 +1,4 @@
-"""The `tocsin` commands: run, web, worker, migrate, create-admin, import-plan, demo, check."""
+"""The `tocsin` commands: run, web, worker, migrate, restored, create-admin, import-plan, demo, check."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from server.config import Config, UnsafeSettings
 from server.db import UnsafeDatabase, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, limits, people, plans, reachability
+from server.domain import alerts, escalation, feed, limits, people, plans, reachability
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
 
@@ -142,6 +142,15 @@ def migrate(config: Config) -> None:
     database = _open(config)
     migrating.upgrade(database)
     click.echo(f"the database is at {migrating.current(database)[0]}")
+
+
+@main.command()
+@click.pass_obj
+def restored(config: Config) -> None:
+    """Say that this database is a restored backup, before starting again: phones then offer what it may lack."""
+    database = _open(config)
+    migrating.upgrade(database)
+    click.echo(f"this life of the database is {database.write(feed.begin_epoch)}")
 
 
 @main.command("create-admin")

@@ -161,11 +161,15 @@ def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
 def epoch(session: Session) -> str:
     """The id of this life of the database, made on first use inside a unit of work."""
     found = session.scalar(select(Epoch.id).order_by(Epoch.id.desc()).limit(1))
-    if found is None:
-        found = new_id()
-        session.add(Epoch(id=found))
-        session.flush()
-    return found
+    return found or begin_epoch(session)
+
+
+def begin_epoch(session: Session) -> str:
+    """Begin another life of the database, as after a restored backup, and return its id."""
+    epoch = Epoch(id=new_id())
+    session.add(epoch)
+    session.flush()
+    return epoch.id
 
 
 def versions(session: Session, spaces: Iterable[str]) -> dict[str, tuple[int, int]]:
