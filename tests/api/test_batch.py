@@ -124,7 +124,9 @@ def test_both_times_are_kept_and_a_phone_ahead_of_time_is_not_believed(stage: St
     phone.queue[0]["body"].pop("occurred_at")
     phone.queue[0]["occurred_at"] = happened
     assert {result["status"] for result in phone.drain()} == {"applied"}
-    told = {one["text"]["en"].split(": ")[1]: one for one in phone.get(f"/incidents/{incident}/timeline")["entries"][-2:]}
+    told = {
+        one["text"]["en"].split(": ")[1]: one for one in phone.get(f"/incidents/{incident}/timeline")["entries"][-2:]
+    }
     assert (told["late"]["occurred_at"], told["late"]["received_at"]) == (happened, iso(now()))
     assert told["ahead"]["occurred_at"] == iso(now())
 
@@ -205,7 +207,6 @@ def test_a_queue_stays_when_the_session_has_ended_and_goes_when_the_phone_is_rev
     body = {"device": phone.device, "person": phone.person, "items": []}
     assert stage.anonymous().post("/batch", body, 401)["code"] == "session_ended"
 
-
     stage["admin"].call("DELETE", f"/devices/{phone.device}")
     refusal = phone.post("/batch", body, 403)
     assert (refusal["code"], refusal["wipe"]) == ("device_revoked", True)
@@ -249,6 +250,8 @@ def test_the_answers_follow_the_language(shared_stage: Stage) -> None:
     phone = shared_stage["observer"]
     id = new_id()
     item = {"id": id, "path": f"/api/v1/incidents/{id}", **ITEM}
-    answer = phone.call("POST", "/batch", {"device": phone.device, "items": [item]}, headers={"Accept-Language": "zh-CN"})
+    answer = phone.call(
+        "POST", "/batch", {"device": phone.device, "items": [item]}, headers={"Accept-Language": "zh-CN"}
+    )
     assert answer.get_json()["results"][0]["message"] == "您没有权限进行此操作。"
     assert iso(MORNING) == answer.headers["X-Tocsin-Time"]
