@@ -1,4 +1,4 @@
-"""The `tocsin` commands: run, web, worker, migrate, restored, create-admin, import-plan, demo, check."""
+"""The `tocsin` commands: run, web, worker, migrate, restored, create-admin, plan, import-plan, demo, check."""
 
 import json
 import logging
@@ -7,26 +7,22 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 import click
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
-from server import checking, migrating
+from server import checking, migrating, plan_commands
 from server import config as settings
 from server import demo as demonstration
 from server.api.session import hash_password
-from server.app import open_database
 from server.config import Config, UnsafeSettings
-from server.db import UnsafeDatabase, new_id
+from server.db import new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, feed, limits, people, plans, reachability
-from server.planning.compiler import compile_plan
-from server.planning.findings import PlanErrors
+from server.domain import alerts, escalation, feed, limits, people, reachability
+from server.opening import opened
 
 CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due),
@@ -61,19 +57,12 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def run(config: Config, demo: bool | None) -> None:
     """Migrate, then start web and worker and keep them running."""
-    database = _open(config)
+    database = opened(config)
     migrating.upgrade(database)
     if demo if demo is not None else config.demo:
         demonstration.seed(database, config)
     database.dispose()
     supervise(config)
-
-
-def _open(config: Config):  # type: ignore[no-untyped-def]
-    try:
-        return open_database(config)
-    except (UnsafeDatabase, SQLAlchemyError) as error:
-        raise click.ClickException(str(error)) from None
 
 
 def supervise(config: Config) -> None:
@@ -132,14 +121,14 @@ def web() -> None:
 @click.pass_obj
 def worker(config: Config) -> None:
     """Fire limits and send deliveries."""
-    run_worker(config, _open(config), CHORES)
+    run_worker(config, opened(config), CHORES)
 
 
 @main.command()
 @click.pass_obj
 def migrate(config: Config) -> None:
     """Bring the database to the current shape."""
-    database = _open(config)
+    database = opened(config)
     migrating.upgrade(database)
     click.echo(f"the database is at {migrating.current(database)[0]}")
 
@@ -148,7 +137,7 @@ def migrate(config: Config) -> None:
 @click.pass_obj
 def restored(config: Config) -> None:
     """Say that this database is a restored backup, before starting again: phones then offer what it may lack."""
-    database = _open(config)
+    database = opened(config)
     migrating.upgrade(database)
     click.echo(f"this life of the database is {database.write(feed.begin_epoch)}")
 
@@ -163,7 +152,7 @@ def create_admin(config: Config, username: str, name: str, organisation: str, pa
     """Create an administrator, and the organisation when there is none."""
     if len(password) < 10:
         raise click.ClickException("the password needs at least 10 characters")
-    database = _open(config)
+    database = opened(config)
     migrating.upgrade(database)
     hashed = hash_password(password)
 
@@ -182,31 +171,6 @@ def create_admin(config: Config, username: str, name: str, organisation: str, pa
     click.echo(f"{username} can sign in at {config.origin}")
 
 
-@main.command("import-plan")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--approve",
-    is_flag=True,
-    help="Put it into use at once (the operator answers for the leadership group's approval).",
-)
-@click.pass_obj
-def import_plan(config: Config, file: Path, approve: bool) -> None:
-    """Import a plan; the same text again changes nothing."""
-    text = file.read_bytes()
-    try:
-        compiled = compile_plan(text, file.name)
-    except PlanErrors as error:
-        raise click.ClickException("\n".join(str(finding) for finding in error.findings)) from None
-
-    def unit(session):  # type: ignore[no-untyped-def]
-        revision, new = plans.keep(session, compiled, text.decode(), None)
-        if approve:
-            plans.put_in_use(session, revision, None)
-        return "imported" if new else "known already"
-
-    click.echo(f"{compiled.key} version {compiled.version}: {_open(config).write(unit)}")
-
-
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the sign-ins as JSON.")
 @click.pass_obj
@@ -214,7 +178,7 @@ def demo(config: Config, as_json: bool) -> None:
     """Seed the demo organisation into an empty database and print its sign-ins."""
     if config.production:
         raise click.ClickException("the demo organisation is refused in production")
-    database = _open(config)
+    database = opened(config)
     migrating.upgrade(database)
     demonstration.seed(database, config)
     found = demonstration.sign_ins(config)
@@ -235,6 +199,9 @@ def check(config: Config) -> None:
         click.echo(f"{grade}: {said}")
     sys.exit(1 if any(grade == "wrong" for grade, _ in found) else 0)
 
+
+main.add_command(plan_commands.plan)
+main.add_command(plan_commands.import_, "import-plan")
 
 if __name__ == "__main__":
     main()

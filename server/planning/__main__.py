@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server.planning import phrases
 from server.planning.compiler import compile_plan
-from server.planning.findings import PlanErrors
+from server.planning.findings import Finding, PlanErrors
 from server.planning.lint import lint_text
 from server.planning.schema import json_schema
 from server.planning.simulate import Happening, Step, simulate
@@ -36,22 +36,28 @@ def main(arguments: list[str] | None = None) -> int:
         return _write([json.dumps(json_schema(), ensure_ascii=False, indent=1)])
     try:
         plan = compile_plan(given.file.read_bytes(), str(given.file))
-        steps = [_step(word) for word in given.steps]
+        steps = [step(word) for word in given.steps]
     except PlanErrors as errors:
         return _write(map(str, errors.findings)) or 1
     except phrases.PhraseError as error:
         parser.error(str(error))
     start = given.start if given.start.tzinfo else given.start.replace(tzinfo=UTC)
-    return _write(_line(one, start) for one in simulate(plan, steps, start))
+    return _write(line(one, start) for one in simulate(plan, steps, start))
 
 
 def _lint(files: Iterable[Path]) -> int:
     found = [finding for file in files for finding in lint_text(file.read_bytes(), str(file))]
-    _write(f"{finding} {finding.proposal_zh} {finding.proposal_en}".rstrip() for finding in found)
+    _write(map(said, found))
     return 1 if found else 0
 
 
-def _step(word: str) -> Step:
+def said(finding: Finding) -> str:
+    """A finding as one line, with what to do about it."""
+    return f"{finding} {finding.proposal_zh} {finding.proposal_en}".rstrip()
+
+
+def step(word: str) -> Step:
+    """A step as typed: FACT or NAME=VALUE, either with @TIME. Raises PhraseError."""
     what, _, at = word.partition("@")
     name, _, value = what.partition("=")
     seconds = phrases.length(at).seconds if at else 0
@@ -67,7 +73,8 @@ def _value(word: str) -> bool | int | float | str:
         return word
 
 
-def _line(one: Happening, start: datetime) -> str:
+def line(one: Happening, start: datetime) -> str:
+    """A happening as one line: time since the start, kind, rule, teams, words, clause."""
     teams = ", ".join(one.to)
     words = f"{one.words.zh} | {one.words.en}" if one.words else ""
     clause = f"[{one.clause.ref}]" if one.clause else ""
@@ -75,8 +82,8 @@ def _line(one: Happening, start: datetime) -> str:
 
 
 def _write(lines: Iterable[str]) -> int:
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+    for one in lines:
+        sys.stdout.write(f"{one}\n")
     return 0
 
 
