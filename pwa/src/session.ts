@@ -61,7 +61,8 @@ export async function confirmSession(): Promise<void> {
     }
     await keep(mine, answer);
     heard({ sessionExpired: false, wrongPerson: false });
-    await checkSubscription(answer);
+    // A push service that refuses or is silent is for the push doctor to tell; who is signed in does not depend on it.
+    await checkSubscription(answer).catch(() => undefined);
   } catch (error) {
     if (error instanceof Refused || error instanceof Offline) await stopped(mine, error);
     else throw error;

@@ -19,7 +19,7 @@ class Scene:
     incident: str
     commander: Phone
 
-    def facts(self, kind: str, **wanted: Any) -> list[dict[str, Any]]:
+    def facts(self, kind: str, /, **wanted: Any) -> list[dict[str, Any]]:
         """The rows of a type of this incident that have these values, as a commander sees them now."""
         self.commander.pull()
         return [
@@ -28,7 +28,7 @@ class Scene:
             if row.get("incident") in (None, self.incident) and all(row.get(key) == value for key, value in wanted.items())
         ]
 
-    def wait_for(self, kind: str, count: int = 1, **wanted: Any) -> list[dict[str, Any]]:
+    def wait_for(self, kind: str, count: int = 1, /, **wanted: Any) -> list[dict[str, Any]]:
         """The rows once there are `count`; fails when there never are, or are more."""
         return until(lambda: found if len(found := self.facts(kind, **wanted)) >= count else None)
 

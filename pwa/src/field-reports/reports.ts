@@ -21,6 +21,8 @@ export const REPORT_TYPES = [
   'status',
   'other',
 ];
+/** Types that tell nothing without words, a picture or a number. */
+const VAGUE: ReadonlySet<string | null> = new Set(['status', 'other']);
 export const COUNTS = ['injured', 'missing', 'dead', 'affected'];
 
 /** The form as it stands, kept at every change under one key, so that a killed page loses nothing. */
@@ -158,6 +160,12 @@ export function reportChoices(): Readable<ReportChoices> {
     ['incident', 'plan'],
     { incidents: [], plans: [] },
   );
+}
+
+/** Whether command could make nothing of it: "something else", and no more. */
+export function saysNothing(draft: Draft): boolean {
+  const counted = Object.values(draft.counts).some((n) => n > 0);
+  return VAGUE.has(draft.type) && !draft.text.trim() && draft.photos.length === 0 && !counted;
 }
 
 /** Sends the draft: raises the incident first when asked to, then the report that belongs to it. Returns the report's id. */

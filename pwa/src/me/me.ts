@@ -16,26 +16,6 @@ export function kindOf(entry: Pick<Entry, 'path'>): string {
   return parts[parts.length - 2] ?? 'other';
 }
 
-/** What a person typed or chose in it, for recognising it in a list. */
-export function gist(entry: Pick<Entry, 'body'>): string {
-  for (const key of ['text', 'title', 'kind', 'value', 'reason', 'type', 'count', 'note']) {
-    const value = entry.body[key];
-    if (typeof value === 'string' && value) return value;
-    if (typeof value === 'number') return String(value);
-  }
-  return '';
-}
-
-/** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */
-export function editable(body: Record<string, unknown>): { key: string; value: string; number: boolean }[] {
-  return Object.entries(body).flatMap(([key, value]): { key: string; value: string; number: boolean }[] => {
-    if (key === 'occurred_at' || key === 'based_on') return [];
-    if (typeof value === 'string') return [{ key, value, number: false }];
-    if (typeof value === 'number') return [{ key, value: String(value), number: true }];
-    return [];
-  });
-}
-
 export function mended(
   body: Record<string, unknown>,
   fields: readonly { key: string; value: string; number: boolean }[],

@@ -1,0 +1,56 @@
+/** What waits or was refused, in the reader's words: what it is, what stands in it, and which parts a person may mend. */
+import { say } from '../i18n/say';
+import { kindOf, type Entry } from './me';
+
+type Made = Pick<Entry, 'path' | 'body'>;
+
+/** "Field report", "Decision". */
+export const kindWords = (entry: Made): string =>
+  say.t.outbox.kinds[kindOf(entry)] ?? say.t.outbox.kinds['other'] ?? '';
+
+/** What a person typed or chose in it, for recognising it in a list; empty when there is nothing to tell. */
+export function gist({ path, body }: Made): string {
+  const chosen = choice(kindOf({ path }), body);
+  const typed = ['text', 'title', 'reason', 'value', 'count', 'note'].map((key) => body[key]).find(worthSaying);
+  return [chosen, typed === undefined ? '' : String(typed)].filter(Boolean).join(' · ');
+}
+
+/** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */
+export function editable(body: Record<string, unknown>): { key: string; value: string; number: boolean }[] {
+  return Object.keys(say.t.refused.fields).flatMap((key): { key: string; value: string; number: boolean }[] => {
+    const value = body[key];
+    if (typeof value === 'number') return [{ key, value: String(value), number: true }];
+    return typeof value === 'string' && !CODES.has(value) ? [{ key, value, number: false }] : [];
+  });
+}
+
+const CODES: ReadonlySet<unknown> = new Set(['done', 'not_done', 'not_applicable']);
+const worthSaying = (value: unknown): boolean =>
+  typeof value === 'number' || (typeof value === 'string' && value !== '' && !CODES.has(value));
+
+function choice(kind: string, body: Record<string, unknown>): string {
+  const { t } = say;
+  const word = (from: object, key: unknown): string => (from as Record<string, string>)[String(key)] ?? '';
+  switch (kind) {
+    case 'answers':
+      return word(t.alerts, body['kind']);
+    case 'movements':
+      return word(t.supplies.move, body['kind']);
+    case 'decisions':
+      return word(t.incidents.decided, body['kind']);
+    case 'reports':
+      return word(t.reports.types, body['type']);
+    case 'duties':
+      return body['kind'] === 'on' ? t.people.on_duty : t.people.off_duty;
+    case 'marks':
+      return body['value'] === 'done'
+        ? t.checklists.done
+        : body['value'] === 'not_done'
+          ? t.checklists.not_done
+          : body['value'] === 'not_applicable'
+            ? t.checklists.not_applicable
+            : '';
+    default:
+      return '';
+  }
+}
