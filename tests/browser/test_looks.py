@@ -50,7 +50,7 @@ def filled(house: House) -> dict[str, str]:
     put(security, f"/alerts/{mine[0]['id']}/answers/", kind="on_my_way", eta_minutes=10)
     lists = [row for row in scene.facts("checklist") if row["team"] == team["security"]]
     ids["checklist"] = lists[0]["id"]
-    for item in [row for row in scene.facts("item") if row["checklist"] == lists[0]["id"]][:1]:
+    for item in [row for row in scene.facts("item") if row["checklist"] == lists[0]["id"] and row["kind"] == "tick"][:1]:
         put(security, f"/items/{item['id']}/marks/", value="done")
     ids["notice"] = scene.facts("notice")[0]["id"]
     ids["person"] = scene.person("罗大勇")
