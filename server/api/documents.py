@@ -13,7 +13,8 @@ documents = Blueprint("documents", __name__)
 def describe_rows() -> dict[str, Any]:
     """The OpenAPI document, with the shape of every feed row."""
     spec = http.api.spec
-    for name, schema in DOCUMENTS.items():
+    for kind, schema in DOCUMENTS.items():
+        name = "".join(part.title() for part in kind.split("_")) + "Row"
         if name not in spec.components.schemas:
             spec.components.schema(name, schema=schema)
     return spec.to_dict()  # type: ignore[no-any-return]

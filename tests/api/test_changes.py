@@ -50,20 +50,18 @@ def test_everybody_gets_the_spaces_that_are_theirs(stage: Stage) -> None:
     me = {name: f"me:{id}" for name, id in stage.cast.people.items()}
     numbers = f"{incident}:numbers"
     assert spaces("admin") == {"org", "contacts", "plans", incident, numbers, me["admin"]}
-    assert spaces("commander") == {
-        "org",
-        "contacts",
-        "plans",
-        incident,
-        numbers,
-        f"{incident}:command",
-        me["commander"],
-    }
+    command = {"org", "contacts", f"contacts:{stage.cast.teams['leadership']}", "plans", incident, numbers}
+    assert spaces("commander") == command | {f"{incident}:command", me["commander"]}
     assert spaces("observer") == {"org", incident, numbers, me["observer"]}
     assert spaces("outsider") == {"org", me["outsider"]}
     mine = {"org", incident, f"{incident}:team:{team}"}
     assert spaces("security_one") == mine | {me["security_one"]}
-    assert spaces("security_lead") == mine | {me["security_lead"], f"contacts:{team}"}
+    assert spaces("security_lead") == mine | {
+        me["security_lead"],
+        f"contacts:{team}",
+        numbers,
+        f"{incident}:team:{team}:lead",
+    }
 
 
 def test_telephone_numbers_reach_those_who_may_see_them(stage: Stage) -> None:
