@@ -10,7 +10,6 @@ from PIL import Image
 
 from docs import settings as page
 from server.cli import main
-from server.config import described
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = {"node_modules", ".venv", "var", "dist", "build", "test-results", ".pytest_cache", "web"}
@@ -86,11 +85,18 @@ def test_commands_exist(path: Path) -> None:
     text = text_of(path)
     assert commands(text, "make") <= targets
     assert commands(text, "tocsin") <= set(main.commands)
+    assert commands(text, "tocsin plan") <= set(plan.commands)
 
 
 def test_the_two_commands_are_shown() -> None:
     for readme in ("README.md", "README.zh-CN.md"):
         assert {"run", "test"} <= commands(text_of(Path(readme)), "make")
+
+
+def test_the_readmes_count_the_plans() -> None:
+    count = len(list((ROOT / "server" / "planning" / "library").glob("*.yaml")))
+    assert f" {count} plans are included" in text_of(Path("README.md"))
+    assert f"随附 {count} 份预案" in text_of(Path("README.zh-CN.md"))
 
 
 def test_the_settings_table_is_current() -> None:
