@@ -10,6 +10,8 @@ from PIL import Image
 
 from docs import settings as page
 from server.cli import main
+from server.config import described
+from server.plan_commands import plan
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = {"node_modules", ".venv", "var", "dist", "build", "test-results", ".pytest_cache", "web"}
