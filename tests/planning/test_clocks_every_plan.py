@@ -59,9 +59,10 @@ def _running(plan: Plan, limit: LimitRule, start: str) -> tuple[Simulation, date
     if limit.when:
         _satisfy(simulation, limit.when, limit)
     simulation.tell(start)
-    due = [one.due for one in simulation.happenings if one.rule == limit.key and one.kind == "limit_started"]
-    assert due == [START + timedelta(seconds=limit.length.seconds or 300)]
-    return simulation, due[0]
+    due = START + timedelta(seconds=limit.length.seconds or 300)
+    begun = [one.due for one in simulation.happenings if one.rule == limit.key and one.kind == "limit_started"]
+    assert begun == [due]
+    return simulation, due
 
 
 def _satisfy(simulation: Simulation, condition: Condition, limit: LimitRule) -> None:
