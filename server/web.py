@@ -16,7 +16,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Close the streams, then leave as gunicorn does."""
-        hub = getattr(self.wsgi, "extensions", {}).get("tocsin_hub")
+        hub = getattr(getattr(self, "wsgi", None), "extensions", {}).get("tocsin_hub")  # none yet while it loads
         if hub is not None:
             hub.close()
         super().handle_exit(sig, frame)
