@@ -32,6 +32,7 @@ import type {
   Contact,
   Place,
   Plan,
+  Reading,
   Supply,
   Device,
   Refusal,
@@ -52,6 +53,7 @@ export interface Docs {
   contact: Contact;
   place: Place;
   plan: Plan;
+  reading: Reading;
   supply: Supply;
   incident: Incident;
   decision: Decision;

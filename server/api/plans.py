@@ -98,7 +98,7 @@ def read_plan(key: str) -> Response:
         return {
             **_brief(session, plan), "text": picked.text, "rules": picked.rules, "version": picked.version,
             "versions": [
-                {"version": one.version, "status": one.status, "by": one.by, "created_at": iso(one.created_at),
+                {"id": one.id, "version": one.version, "status": one.status, "by": one.by, "created_at": iso(one.created_at),
                  "approved_by": one.approved_by, "approved_at": iso(one.approved_at)}
                 for one in shown
             ],

@@ -1,7 +1,12 @@
 /** Both languages say everything, and neither says nothing. */
 import { expect, it } from 'vitest';
-import { en } from './en';
-import { zh } from './zh';
+import { enDesk } from './desk-en';
+import { zhDesk } from './desk-zh';
+import { en as enApp } from './en';
+import { zh as zhApp } from './zh';
+
+const zh = { ...zhApp, desk: zhDesk };
+const en = { ...enApp, desk: enDesk };
 
 type Leaf = [path: string, value: unknown];
 

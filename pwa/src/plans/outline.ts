@@ -1,6 +1,6 @@
 /** A plan's rules as a person reads them: sections of titled paragraphs with their clauses, and limits on one line of time. */
 import { say, span, title } from '../i18n/say';
-import type { Clause, Plan, Words } from '../types';
+import type { Clause, Words } from '../types';
 
 export interface Paragraph {
   key: string;
@@ -25,8 +25,7 @@ interface Length {
 const list = (rules: Record<string, unknown>, name: string): Rule[] => (rules[name] as Rule[] | undefined) ?? [];
 const words = (value: unknown): string => title(value as Words | undefined);
 
-export function outline(plan: Plan): Section[] {
-  const rules = plan.rules;
+export function outline(rules: Record<string, unknown>): Section[] {
   const teams = new Map(list(rules, 'teams').map((one) => [one.key ?? '', words(one.title)]));
   const team = (key: unknown): string => (typeof key === 'string' ? teams.get(key) : undefined) ?? '';
   const t = say.t.plans;
@@ -176,8 +175,7 @@ export interface PlannedLimit {
 }
 
 /** Limits by length; those without a span of time last. */
-export function plannedLimits(plan: Plan): PlannedLimit[] {
-  const rules = plan.rules;
+export function plannedLimits(rules: Record<string, unknown>): PlannedLimit[] {
   const teams = new Map(list(rules, 'teams').map((one) => [one.key ?? '', words(one.title)]));
   const facts = new Map(
     [...list(rules, 'facts'), ...list(rules, 'phases')].map((one) => [one.key ?? '', words(one.title)]),

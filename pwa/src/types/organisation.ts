@@ -100,6 +100,16 @@ export interface Plan {
   approved_at?: Instant | null;
 }
 
+/** That a person has read a version of a plan. */
+export interface Reading {
+  id: Id;
+  revision: Id;
+  plan: Id;
+  person: Id;
+  occurred_at: Instant;
+  pending?: boolean;
+}
+
 export interface SerialRange {
   from: number;
   to: number;
