@@ -13,7 +13,7 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
 CHECKS := check-app-types check-types check-app-lint check-app-test check-imports check-app-rooms check-style
-.PHONY: help run test lint $(CHECKS) packages tests format types lock audit build bench clean
+.PHONY: help api run test lint $(CHECKS) packages tests format types lock audit build bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,10 @@ tests: $(VENV)/.dev
 format: packages  ## put every file into the house style
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 	$(WEB) npm run --silent format
+
+api: $(VENV)/.dev  ## keep the OpenAPI document and the phone's types as the server now gives them
+	@$(BIN)/tocsin openapi > pwa/openapi.json
+	@$(WEB) npx openapi-typescript openapi.json --default-non-nullable=false -o src/types/api.ts
 
 lock: $(VENV)/.dev  ## work out the lock files anew (UPGRADE=1 also takes newer versions)
 	@$(PIP) 'uv>=0.13'

@@ -76,7 +76,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     database = database or open_database(config)
     app = Flask(__name__, static_folder=None)
     app.config.update(
-        API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.0.3", SECRET_KEY=config.secret(),
+        API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.1.0", SECRET_KEY=config.secret(),
         MAX_CONTENT_LENGTH=uploads.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
         RATELIMIT_HEADERS_ENABLED=True, RATELIMIT_STORAGE_URI="memory://", TOCSIN=config,
     )  # fmt: skip

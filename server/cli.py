@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
@@ -16,7 +19,9 @@ from sqlalchemy import select
 from server import checking, migrating, plan_commands
 from server import config as settings
 from server import demo as demonstration
+from server.api.documents import describe_rows
 from server.api.session import hash_password
+from server.app import create_app
 from server.config import Config, UnsafeSettings
 from server.db import new_id
 from server.delivery.chores import Chore
@@ -188,6 +193,18 @@ def demo(config: Config, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _announce(config)
+
+
+@main.command()
+@click.pass_obj
+def openapi(config: Config) -> None:
+    """Print the OpenAPI document."""
+    with TemporaryDirectory() as folder:
+        aside = replace(config, data_folder=Path(folder), database_url="")
+        database = opened(aside)
+        migrating.upgrade(database)
+        with create_app(aside, database).app_context():
+            click.echo(json.dumps(describe_rows(), ensure_ascii=False, indent=1, sort_keys=True))
 
 
 @main.command()

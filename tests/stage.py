@@ -4,15 +4,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 
+import orjson
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from sqlalchemy import select
 
 from server.api.live import Hub
+from server.api.rows import DOCUMENTS
 from server.app import create_app, open_database
 from server.clock import clock
 from server.config import Config
 from server.db import Database
+from server.domain.feed import Change
 from tests.cast import MORNING, PASSWORD, Cast, Stage, fill
 from tests.conftest import KINDS
 from tests.postgres import Databases, name_in
@@ -68,6 +72,16 @@ def application(
         database.dispose()
 
 
+def misshapen(database: Database) -> list[str]:
+    """Feed rows that are not as the OpenAPI document says."""
+    found = []
+    with database.read() as session:
+        for change in session.scalars(select(Change).where(Change.document.is_not(None))):
+            for path, messages in DOCUMENTS[change.type]().validate(orjson.loads(change.document or "{}")).items():
+                found.append(f"{change.type} {change.entity}: {path}: {messages}")
+    return found
+
+
 def set_stage(
     kind: str, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
 ) -> Iterator[Stage]:
@@ -81,6 +95,7 @@ def set_stage(
     clock.hold(MORNING)
     try:
         yield Stage(app, database, cast)
+        assert misshapen(database) == []
     finally:
         app.extensions["tocsin_hub"].close()
         clock.release()

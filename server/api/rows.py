@@ -1,395 +1,284 @@
-"""The shape of every feed row, for the OpenAPI document and the phone's types."""
+"""The shape of every feed row: for the OpenAPI document, the phone's types, and a test that holds real rows against it."""
 
+from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import RAISE, Schema, fields, validate
 
-from server.api.fields import Body, Choice, Flag, Int, Moment, Number, Scalar, Text, Uuid, Words
-from server.domain import alerts, field_reports, limits, notices, people, places, supplies, tallies
-from server.domain.activation import KINDS
+from server.domain import activation, alerts, field_reports, notices, people, places, supplies, tallies
 
-LONG = 100_000
-
-
-def has(kind: type[fields.Field[Any]], *given: Any, **more: Any) -> Any:
-    """A field every such row has."""
-    return kind(*given, required=True, **more)
-
-
-def may(kind: type[fields.Field[Any]], *given: Any, **more: Any) -> Any:
-    """A field every such row has, which may hold nothing."""
-    return kind(*given, required=True, allow_none=True, **more)
-
-
-class Clause(Body):
-    """The clause of the plan that something comes from."""
-
-    ref, words = has(Text), has(fields.Nested, Words)
-
-
-class IncidentLevel(Body):
-    """The level set last: its scale, key, name, colour and rank (1 is the gravest)."""
-
-    scale, key, title = has(Text), has(Text), has(fields.Nested, Words)
-    colour, rank = may(Text), has(Int)
-
-
-class Pin(Body):
-    """A point of a floor plan, 0 to 1 from its upper left corner."""
-
-    x, y = has(Number), has(Number)
-
-
-class Spot(Body):
-    """Degrees WGS 84, and metres of accuracy where the phone knew them."""
-
-    lat, lon, accuracy = has(Number), has(Number), Number(allow_none=True)
-
-
-class Row(Body):
-    """What every row has."""
-
-    id = has(Uuid)
-
-
-class FactRow(Row):
-    """What every row that comes from a fact has: when it happened, when it was received, and whose it is."""
-
-    occurred_at, received_at, by = has(Moment), has(Moment), may(Uuid)
-
-
-class Organisation(Row):
-    """The organisation."""
-
-    name, timezone, demo, settings = has(fields.Nested, Words), has(Text), has(Flag), has(fields.Dict)
-
-
-class Person(Row):
-    """A colleague, without the telephone number."""
-
-    name, role, active = has(Text), has(Choice, *people.ROLES), has(Flag)
-    reachable = has(Text)
-
-
-class Team(Row):
-    """A team."""
-
-    kind, title, rank, active = has(Text), has(fields.Nested, Words), has(Int), has(Flag)
-
-
-class Membership(Row):
-    """A post in a team."""
-
-    person, team, role, rank = has(Uuid), has(Uuid), has(Choice, *people.POSTS), has(Int)
-
-
-class Duty(FactRow):
-    """A stretch on or off duty."""
-
-    person, team, kind, note = has(Uuid), has(Uuid), has(Choice, "on", "off"), may(Text)
-    starts_at, ends_at = has(Moment), may(Moment)
-
-
-class Contact(Row):
-    """A telephone number."""
-
-    person, phone = has(Uuid), has(Text)
-
-
-class Place(Row):
-    """A place."""
-
-    parent, kind, title, code = may(Uuid), has(Choice, *places.KINDS), has(fields.Nested, Words), has(Text)
-    lat, lon, plan_pin, floor_plan = may(Number), may(Number), may(fields.Nested, Pin), may(fields.Dict)
-    capacity = may(Int)
-
-
-class Plan(Row):
-    """A plan with the rules of one revision."""
-
-    key, version, title, category = has(Text), has(Int), has(fields.Nested, Words), has(Text)
-    status, revision_status = (has(Choice, "draft", "approved", "retired") for _ in range(2))
-    revision, rules = has(Uuid), has(fields.Dict)
-    approved_at, approved_by, written_by = may(Moment), may(Uuid), may(Uuid)
-
-
-class Reading(FactRow):
-    """That somebody has read a revision."""
-
-    revision, plan, person = has(Uuid), has(Uuid), has(Uuid)
-
-
-class SerialRange(Body):
-    """Numbered goods from one number to another and what became of them."""
-
-    first, last = has(Int, data_key="from"), has(Int, data_key="to")
-    state, request = has(Text), Uuid()
-
-
-class Supply(Row):
-    """Goods in stock."""
-
-    key, title, unit = has(Text), has(fields.Nested, Words), has(fields.Nested, Words)
-    place, quantity, minimum, serial = may(Uuid), has(Int), has(Int), has(Flag)
-    serials, expires_at = has(fields.List, fields.Nested(SerialRange)), may(Moment)
-
-
-class Device(Row):
-    """A phone of mine."""
-
-    name, subscribed, last_receipt_at, last_seen_at = has(Text), has(Flag), may(Moment), has(Moment)
-
-
-class Drill(FactRow):
-    """A drill."""
-
-    plan, title, scheduled_at, announced = has(Uuid), has(Text), has(Moment), has(Flag)
-    scenario, risk_check, status = has(Text), has(Text), has(Choice, "planned", "running", "done")
-    incident, observations, weak_points = may(Uuid), may(Text, 8000), has(fields.List, Text())
-    score = may(fields.Dict, keys=Choice("met", "late", "unmet"), values=Int())
-
-
+NOTICES = ("warning", "notice", "update", "correction", "all_clear", "press")
+Made = Callable[..., fields.Field[Any]]
 STATUSES = ("reported", "verified", "warning", "activated", "restored", "ended", "reviewed", "dismissed")
 
 
-class Incident(FactRow):
-    """An incident."""
+class Row(Schema):
+    """The root of every row: nothing unnamed may be in it."""
 
-    title, text, plan, revision = has(Text), may(Text), may(Uuid), may(Uuid)
-    plan_version, trigger, status = may(Int), may(Text), has(Choice, *STATUSES)
-    level, drill, place, position = may(fields.Nested, IncidentLevel), has(Flag), may(Uuid), may(fields.Nested, Spot)
-    started_at, activated_at, restored_at, ended_at = has(Moment), may(Moment), may(Moment), may(Moment)
-    version, teams = has(Int), has(fields.List, Uuid())
+    class Meta:
+        unknown = RAISE
 
 
-class Happening(FactRow):
-    """A named fact or measured value."""
+def text(**more: Any) -> fields.Field[Any]:
+    """Any text."""
+    return fields.String(required=True, **more)
 
-    incident, key, value, unit, note = has(Uuid), has(Text), may(Scalar), may(Text), may(Text)
 
+def id_(**more: Any) -> fields.Field[Any]:
+    """An id."""
+    return fields.String(required=True, metadata={"format": "uuid"}, **more)
 
-class Decision(FactRow):
-    """A decision."""
 
-    incident, kind, subject = has(Uuid), has(Choice, *KINDS), may(fields.Dict)
-    reason, note = may(Text), may(Text)
+def at(**more: Any) -> fields.Field[Any]:
+    """An instant in UTC."""
+    return fields.String(required=True, metadata={"format": "date-time"}, **more)
 
 
-class Limit(Row):
-    """A time limit; its length is in seconds."""
+def whole(**more: Any) -> fields.Field[Any]:
+    """A whole number."""
+    return fields.Integer(required=True, strict=True, **more)
 
-    incident, key, title, clause = has(Uuid), has(Text), has(fields.Nested, Words), may(fields.Nested, Clause)
-    owner_team, consequence = may(Uuid), may(fields.Nested, Words)
-    started_at, due_at, length_seconds = has(Moment), has(Moment), has(Int)
-    status = has(Choice, limits.RUNNING, limits.MET, limits.PASSED, limits.CANCELLED, limits.PAUSED)
-    fired_at, ended_at, paused_at, timer = may(Moment), may(Moment), may(Moment), has(Flag)
 
+def number(**more: Any) -> fields.Field[Any]:
+    """A number."""
+    return fields.Float(required=True, **more)
 
-class Photo(Body):
-    """A picture of a report and whether it has arrived."""
 
-    id, sha256, size, mime = has(Uuid), has(Text), has(Int), has(Text)
-    state, width, height = has(Choice, "waiting", "delivered", "refused"), may(Int), may(Int)
+def flag(**more: Any) -> fields.Field[Any]:
+    """true or false."""
+    return fields.Boolean(required=True, **more)
 
 
-class Struck(Body):
-    """Why and by whom a report was struck."""
+def anything(**more: Any) -> fields.Field[Any]:
+    """A value whose shape depends on others."""
+    return fields.Raw(required=True, **more)
 
-    reason, by, at = has(Text), has(Uuid), has(Moment)
-
-
-class Report(FactRow):
-    """A field report."""
-
-    incident, chain, previous = has(Uuid), has(Choice, *field_reports.CHAIN), may(Uuid)
-    type, place, position = has(Choice, *field_reports.TYPES), may(Uuid), may(fields.Nested, Spot)
-    text, counts = may(Text), has(fields.Dict, keys=Text(), values=Int())
-    answers = has(fields.Dict, keys=Text(), values=Text(), data_key="fields")
-    photos, late = has(fields.List, fields.Nested(Photo)), has(Flag)
-    struck, seen_at = may(fields.Nested, Struck), may(Moment)
-
-
-class Tally(FactRow):
-    """A count."""
-
-    incident, place, kind = has(Uuid), has(Uuid), has(Choice, *tallies.KINDS)
-    count, window_seconds = has(Number), may(Int)
-
-
-class Proposal(Row):
-    """Something put to those who decide."""
-
-    incident, kind, scale, level = has(Uuid), has(Text), may(Text), may(Text)
-    title, reason, clause = has(fields.Nested, Words), has(fields.Nested, Words), may(fields.Nested, Clause)
-    team, status, made_at = may(Uuid), has(Choice, "open", "taken", "set_aside"), has(Moment)
-
-
-class Request(FactRow):
-    """Goods asked for, with what became of them."""
-
-    incident, supply, quantity, for_team = has(Uuid), has(Uuid), has(Int), has(Uuid)
-    to_place, note, state = may(Uuid), may(Text), has(Choice, *supplies.STEPS)
-    sent, received, used, void, returned = has(Int), has(Int), has(Int), has(Int), has(Int)
-    open, contested = has(Int), has(Flag)
-
-
-class Movement(FactRow):
-    """One step of a request."""
-
-    request, kind, quantity = has(Uuid), has(Choice, *supplies.WORDS), may(Int)
-    serial_from, serial_to, carrier, note = may(Int), may(Int), may(Text), may(Text)
-    accepted = has(Flag)
-
-
-class Notice(FactRow):
-    """A notice."""
-
-    incident, key, channel = has(Uuid), may(Text), has(Choice, *notices.CHANNELS)
-    kind, wording, eta = has(Text), has(fields.Nested, Words), may(Moment)
-    previous, state = may(Uuid), has(Choice, "draft", "approved", "published")
-    approved_by, approved_at, published_by, published_at = may(Uuid), may(Moment), may(Uuid), may(Moment)
-    clause = may(fields.Nested, Clause)
-
-
-class Mode(FactRow):
-    """A switch to paper or back."""
-
-    incident, tier, title = has(Uuid), has(Text), has(fields.Nested, Words)
-    to, note = has(Choice, "manual", "normal"), may(Text)
-
-
-class BackEntry(FactRow):
-    """A ledger line of paper work."""
-
-    incident, tier, title, quantity = has(Uuid), has(Text), has(Text), has(Int)
-    remaining, due_at = has(Int), may(Moment)
-
-
-class Section(Body):
-    """A section of a review."""
-
-    key, title, text, filled = has(Text), has(fields.Nested, Words), has(Text, LONG), has(Flag)
-
-
-class Outcome(Body):
-    """How a limit ended: seconds over, or (negative) to spare."""
-
-    limit, key, title = has(Uuid), has(Text), has(fields.Nested, Words)
-    result, by_seconds = has(Choice, "met", "late", "unmet"), may(Int)
-
-
-class Action(Body):
-    """Something to be done after a review."""
-
-    id, title, owner, due = has(Uuid), has(Text), may(Uuid), may(Moment)
-    done_at, by = may(Moment), has(Uuid)
-
-
-class Review(Row):
-    """A review."""
-
-    incident, due_at, status = has(Uuid), may(Moment), has(Choice, "draft", "signed")
-    sections, outcomes = has(fields.List, fields.Nested(Section)), has(fields.List, fields.Nested(Outcome))
-    figures, clause = has(fields.Dict), may(fields.Nested, Clause)
-    actions, made_at = has(fields.List, fields.Nested(Action)), has(Moment)
-    signed_by, signed_at = may(Uuid), may(Moment)
-
-
-class Entry(FactRow):
-    """A line of the timeline."""
-
-    incident, seq, kind = has(Uuid), has(Int), has(Text)
-    text, refs, hash = has(fields.Nested, Words), has(fields.Dict), has(Text)
-
-
-class TeamNumbers(Body):
-    """How one team's people stand, in numbers; no team for people asked by name."""
-
-    team = may(Uuid)
-    asked, told, delivered, opened, answered, silent = (has(Int) for _ in range(6))
-    by_answer = has(fields.Dict, keys=Choice(*alerts.ANSWERS), values=Int())
-
-
-class Board(Row):
-    """How an incident's alerts stand."""
-
-    incident, teams = has(Uuid), has(fields.List, fields.Nested(TeamNumbers))
-
-
-class Order(Row):
-    """An order."""
-
-    incident, team, key, kind = has(Uuid), may(Uuid), may(Text), has(Choice, "plan", "manual")
-    title, text = has(fields.Nested, Words), has(fields.Dict, keys=Choice("zh", "en"), values=Text())
-    critical, read_back, clause = has(Flag), has(Flag), may(fields.Nested, Clause)
-    alert, checklist, by = may(Uuid), may(Uuid), may(Uuid)
-    issued_at, due_at, status = has(Moment), may(Moment), has(Text)
-
-
-class Checklist(Row):
-    """A checklist."""
-
-    incident, team, key, title = has(Uuid), may(Uuid), has(Text), has(fields.Nested, Words)
-    ordered, clause, made_at = has(Flag), may(fields.Nested, Clause), has(Moment)
-
-
-class Option(Body):
-    """A choice of an item."""
-
-    key, title = has(Text), has(fields.Nested, Words)
-
-
-class Lock(Body):
-    """What holds an item back."""
-
-    interlock, words, clause = has(Text), has(fields.Nested, Words), has(fields.Nested, Clause)
-
-
-class Item(Row):
-    """An item of a checklist; `when` is the condition on which it is asked."""
-
-    checklist, incident, key, position = has(Uuid), has(Uuid), has(Text), has(Int)
-    kind = has(Choice, "tick", "number", "text", "choice", "photo", "signature")
-    title, unit, min, max = has(fields.Nested, Words), may(Text), may(Number), may(Number)
-    choices, safety_critical = may(fields.List, fields.Nested(Option)), has(Flag)
-    not_applicable, requires, when = has(Flag), has(fields.List, Uuid()), may(fields.Raw)
-    locked_until, clause = may(fields.Nested, Lock), may(fields.Nested, Clause)
-
-
-class Mark(FactRow):
-    """A mark on an item."""
-
-    item, value, unit, note = has(Uuid), has(Scalar), may(Text), may(Text)
-    reason, photo, based_on = may(Text), may(Uuid), may(Uuid)
-
-
-class Recipient(Row):
-    """What became of an alert for one person."""
-
-    alert, incident, person, team = has(Uuid), has(Uuid), has(Uuid), may(Uuid)
-    told_at, delivered_at, opened_at, answered_at = may(Moment), may(Moment), may(Moment), may(Moment)
-    answer, answer_id, answer_received_at = may(Choice, *alerts.ANSWERS), may(Uuid), may(Moment)
-    eta_minutes, reason, answered_by = may(Int), may(Text), may(Uuid)
-    answer_seen_at, channels = may(Moment), has(fields.List, Text())
-
-
-class Alert(Row):
-    """An alert."""
-
-    incident, order, team = has(Uuid), may(Uuid), may(Uuid)
-    title = has(fields.Nested, Words)
-    body = has(fields.Dict, keys=Choice("zh", "en"), values=Text())
-    level, critical, read_back, drill = may(fields.Nested, IncidentLevel), has(Flag), has(Flag), has(Flag)
-    answers, clause = has(fields.List, Choice(*alerts.ANSWERS)), may(fields.Nested, Clause)
-    place, by, issued_at, expires_at = may(Uuid), may(Uuid), has(Moment), has(Moment)
-    status = has(Choice, "open", "ended")
-
-
-DOCUMENTS: dict[str, type[Schema]] = {
-    "organisation": Organisation, "person": Person, "team": Team, "membership": Membership, "duty": Duty, "contact": Contact,
-    "place": Place, "plan": Plan, "reading": Reading, "supply": Supply, "device": Device, "drill": Drill, "incident": Incident,
-    "fact": Happening, "decision": Decision, "limit": Limit, "report": Report, "tally": Tally, "proposal": Proposal,
-    "request": Request, "movement": Movement, "notice": Notice, "mode": Mode, "back_entry": BackEntry, "review": Review,
-    "entry": Entry, "board": Board, "order": Order, "checklist": Checklist, "item": Item, "mark": Mark,
-    "recipient": Recipient, "alert": Alert,
+
+def scalar(**more: Any) -> fields.Field[Any]:
+    """A text, a number or true/false."""
+    kinds = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
+    return fields.Raw(
+        required=True, metadata={"anyOf": [*kinds, *([{"type": "null"}] if more.get("allow_none") else [])]}, **more
+    )
+
+
+def word_or_number(**more: Any) -> fields.Field[Any]:
+    """A text or a number."""
+    return fields.Raw(required=True, metadata={"anyOf": [{"type": "string"}, {"type": "number"}]}, **more)
+
+
+def one_of(*words: str) -> Made:
+    """One of a few words."""
+    return lambda **more: fields.String(required=True, validate=validate.OneOf(words), **more)
+
+
+def none_or(made: Made) -> fields.Field[Any]:
+    """The same, or null."""
+    return made(allow_none=True)
+
+
+def maybe(made: Made) -> fields.Field[Any]:
+    """The same, or not there."""
+    found = made()
+    found.required = False
+    return found
+
+
+def many(made: Made) -> Made:
+    """A list of these."""
+    return lambda **more: fields.List(made(), required=True, **more)
+
+
+def by_key(made: Made) -> Made:
+    """A mapping from names to these."""
+    return lambda **more: fields.Dict(keys=fields.String(), values=made(), required=True, **more)
+
+
+def part(name: str, **shape: Made | fields.Field[Any]) -> Made:
+    """A value with fields of its own; `name` is what it is called in the OpenAPI document."""
+    schema = _schema(name, shape)
+    return lambda **more: fields.Nested(schema, required=True, **more)
+
+
+def _schema(name: str, shape: dict[str, Made | fields.Field[Any]]) -> type[Schema]:
+    made = {key: one if isinstance(one, fields.Field) else one() for key, one in shape.items()}
+    return type(name, (Row,), made)
+
+
+words = part("WordsRow", zh=text, en=text)
+clause = part("ClauseRow", ref=text, words=words)
+position = part("PositionRow", lat=number, lon=number, accuracy=none_or(number))
+point = part("PointRow", lat=number, lon=number)
+level = part(
+    "LevelRow",
+    scale=text,
+    key=text,
+    title=words,
+    colour=none_or(one_of("red", "orange", "yellow", "blue")),
+    rank=whole,
+)
+shape = part(
+    "FloorShapeRow", kind=one_of("path", "rect", "water"), d=maybe(text), x=maybe(number), y=maybe(number), w=maybe(number),
+    h=maybe(number), label=maybe(words),
+)  # fmt: skip
+serials = part("SerialsRow", **{"from": whole, "to": whole, "state": text, "request": maybe(id_)})
+choice = part("ChoiceRow", key=text, title=words)
+FACT: dict[str, Made | fields.Field[Any]] = {"by": id_, "occurred_at": at, "received_at": at}
+SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
+    "organisation": {"id": id_, "name": words, "timezone": text, "demo": flag, "settings": by_key(anything)},
+    "person": {"id": id_, "name": text, "role": one_of(*people.ROLES), "active": flag, "reachable": text},
+    "team": {"id": id_, "kind": text, "title": words, "rank": whole, "active": flag},
+    "membership": {"id": id_, "person": id_, "team": id_, "role": one_of(*people.POSTS), "rank": whole},
+    "duty": {
+        "id": id_, "person": id_, "team": id_, "kind": one_of("on", "off"), "note": none_or(text), "starts_at": at,
+        "ends_at": none_or(at), **FACT, "by": none_or(id_),
+    },
+    "contact": {"id": id_, "person": id_, "phone": text},
+    "place": {
+        "id": id_, "parent": none_or(id_), "kind": one_of(*places.KINDS), "title": words, "code": text, "lat": none_or(number),
+        "lon": none_or(number), "plan_pin": none_or(part("PinRow", x=number, y=number)),
+        "floor_plan": none_or(part("FloorPlanRow", width=number, height=number, shapes=many(shape))),
+        "capacity": none_or(whole),
+    },
+    "plan": {
+        "id": id_, "key": text, "version": whole, "title": words, "category": text,
+        "status": one_of("draft", "approved", "retired"), "revision": id_, "revision_status": text, "rules": by_key(anything),
+        "approved_at": none_or(at), "approved_by": none_or(id_), "written_by": none_or(id_),
+    },
+    "reading": {"id": id_, "revision": id_, "plan": id_, "person": id_, **FACT},
+    "supply": {
+        "id": id_, "key": text, "title": words, "unit": words, "place": none_or(id_), "quantity": whole, "minimum": whole,
+        "serial": flag, "serials": many(serials), "expires_at": none_or(at),
+    },
+    "device": {
+        "id": id_, "name": text, "subscribed": flag, "last_receipt_at": none_or(at), "last_seen_at": at,
+    },
+    "incident": {
+        "id": id_, "title": text, "text": none_or(text), "plan": none_or(id_), "revision": none_or(id_),
+        "plan_version": none_or(whole), "trigger": none_or(text), "status": one_of(*STATUSES), "level": none_or(level),
+        "drill": flag, "place": none_or(id_), "position": none_or(point), "started_at": at, "activated_at": none_or(at),
+        "restored_at": none_or(at), "ended_at": none_or(at), "version": whole, "teams": many(id_), **FACT,
+    },
+    "fact": {
+        "id": id_, "incident": id_, "key": text, "value": none_or(scalar), "unit": none_or(text), "note": none_or(text), **FACT,
+        "by": none_or(id_),
+    },
+    "decision": {
+        "id": id_, "incident": id_, "kind": one_of(*activation.KINDS), "subject": none_or(by_key(scalar)),
+        "reason": none_or(text), "note": none_or(text), **FACT,
+    },
+    "proposal": {
+        "id": id_, "incident": id_, "kind": text, "scale": none_or(text), "level": none_or(text), "title": words, "reason": words,
+        "clause": none_or(clause), "team": none_or(id_), "status": one_of("open", "taken", "set_aside"), "made_at": at,
+    },
+    "limit": {
+        "id": id_, "incident": id_, "key": text, "title": words, "clause": none_or(clause), "owner_team": none_or(id_),
+        "consequence": none_or(words), "started_at": at, "due_at": at, "length_seconds": whole,
+        "status": one_of("running", "met", "passed", "cancelled", "paused"), "fired_at": none_or(at), "ended_at": none_or(at),
+        "paused_at": none_or(at), "timer": flag,
+    },
+    "order": {
+        "id": id_, "incident": id_, "team": none_or(id_), "key": none_or(text), "kind": one_of("plan", "manual"), "title": words,
+        "text": words, "critical": flag, "read_back": flag, "clause": none_or(clause), "alert": id_,
+        "checklist": none_or(id_), "by": none_or(id_), "issued_at": at, "due_at": none_or(at), "status": text,
+    },
+    "alert": {
+        "id": id_, "incident": id_, "order": none_or(id_), "team": none_or(id_), "title": words, "body": words,
+        "level": none_or(level), "critical": flag, "read_back": flag, "drill": flag, "answers": many(one_of(*alerts.ANSWERS)),
+        "clause": none_or(clause), "place": none_or(id_), "by": none_or(id_), "issued_at": at, "expires_at": at,
+        "status": one_of("open", "ended"),
+    },
+    "recipient": {
+        "id": id_, "alert": id_, "incident": id_, "person": id_, "team": none_or(id_), "told_at": none_or(at),
+        "delivered_at": none_or(at), "opened_at": none_or(at), "answered_at": none_or(at),
+        "answer": none_or(one_of(*alerts.ANSWERS)), "answer_id": none_or(id_), "answer_received_at": none_or(at),
+        "eta_minutes": none_or(whole), "reason": none_or(text), "answered_by": none_or(id_), "answer_seen_at": none_or(at),
+        "channels": many(text),
+    },
+    "board": {
+        "id": id_, "incident": id_,
+        "teams": many(part(
+            "BoardTeamRow", team=none_or(id_), asked=whole, told=whole, delivered=whole, opened=whole, answered=whole,
+            by_answer=by_key(whole), silent=whole,
+        )),
+    },
+    "checklist": {
+        "id": id_, "incident": id_, "team": id_, "key": text, "title": words, "ordered": flag,
+        "clause": none_or(clause), "made_at": at,
+    },
+    "item": {
+        "id": id_, "checklist": id_, "incident": id_, "key": text, "position": whole,
+        "kind": one_of("tick", "number", "text", "choice", "photo", "signature"), "title": words, "unit": none_or(text),
+        "min": none_or(number), "max": none_or(number), "choices": none_or(many(choice)), "safety_critical": flag,
+        "not_applicable": flag, "requires": many(id_), "when": none_or(by_key(anything)),
+        "locked_until": none_or(part("LockRow", interlock=text, words=words, clause=clause)), "clause": none_or(clause),
+    },
+    "mark": {
+        "id": id_, "item": id_, "value": word_or_number, "unit": none_or(text), "note": none_or(text), "reason": none_or(text),
+        "photo": none_or(id_), "based_on": none_or(id_), **FACT,
+    },
+    "report": {
+        "id": id_, "incident": id_, "chain": one_of(*field_reports.CHAIN), "previous": none_or(id_),
+        "type": one_of(*field_reports.TYPES), "place": none_or(id_), "position": none_or(position), "text": none_or(text),
+        "counts": by_key(whole), "fields": by_key(text),
+        "photos": many(part(
+            "PhotoRow", id=id_, sha256=text, size=whole, mime=text, state=one_of("waiting", "delivered", "refused"),
+            width=none_or(whole), height=none_or(whole),
+        )),
+        "late": flag, "struck": none_or(part("StrikeRow", reason=text, by=id_, at=at)), "seen_at": none_or(at), **FACT,
+    },
+    "tally": {
+        "id": id_, "incident": id_, "place": id_, "kind": one_of(*tallies.KINDS), "count": number,
+        "window_seconds": none_or(whole), **FACT,
+    },
+    "request": {
+        "id": id_, "incident": id_, "supply": id_, "quantity": whole, "for_team": id_, "to_place": none_or(id_),
+        "note": none_or(text), "state": one_of(*supplies.STEPS), "sent": whole, "received": whole, "used": whole, "void": whole,
+        "returned": whole, "open": whole, "contested": flag, **FACT,
+    },
+    "movement": {
+        "id": id_, "request": id_, "kind": one_of(*supplies.WORDS), "quantity": none_or(whole), "serial_from": none_or(whole),
+        "serial_to": none_or(whole), "carrier": none_or(text), "note": none_or(text), "accepted": flag, **FACT,
+    },
+    "notice": {
+        "id": id_, "incident": id_, "key": none_or(text), "channel": one_of(*notices.CHANNELS), "kind": one_of(*NOTICES), "wording": words,
+        "eta": none_or(at), "previous": none_or(id_), "state": one_of("draft", "approved", "published"), **FACT,
+        "by": none_or(id_), "approved_by": none_or(id_), "approved_at": none_or(at), "published_by": none_or(id_),
+        "published_at": none_or(at), "clause": none_or(clause),
+    },
+    "mode": {
+        "id": id_, "incident": id_, "tier": text, "title": words, "to": one_of("manual", "normal"), "note": none_or(text), **FACT,
+        "by": none_or(id_),
+    },
+    "back_entry": {
+        "id": id_, "incident": id_, "tier": text, "title": text, "quantity": whole, "remaining": whole, "due_at": none_or(at), **FACT,
+    },
+    "review": {
+        "id": id_, "incident": id_, "due_at": none_or(at), "status": one_of("draft", "signed"),
+        "sections": many(part("SectionRow", key=text, title=words, text=text, filled=flag)),
+        "outcomes": many(part(
+            "OutcomeRow", limit=id_, key=text, title=words, result=one_of("met", "late", "unmet"), by_seconds=none_or(whole)
+        )),
+        "figures": part("FiguresRow", asked=whole, answered=whole, median_answer_seconds=none_or(whole)),
+        "actions": many(part(
+            "ActionRow", id=id_, title=text, owner=none_or(id_), due=none_or(at), done_at=none_or(at), by=id_
+        )),
+        "clause": none_or(clause), "made_at": at, "signed_by": none_or(id_), "signed_at": none_or(at),
+    },
+    "drill": {
+        "id": id_, "plan": id_, "title": text, "scheduled_at": at, "announced": flag, "scenario": text, "risk_check": text,
+        "status": one_of("planned", "running", "done"), "incident": none_or(id_), "observations": none_or(text),
+        "weak_points": many(text), "score": none_or(by_key(anything)), **FACT,
+    },
+    "entry": {
+        "id": id_, "incident": id_, "seq": whole, "kind": text, "text": words, "refs": by_key(scalar), "hash": text, **FACT,
+        "by": none_or(id_),
+    },
 }  # fmt: skip
+
+
+def _name(kind: str) -> str:
+    return "".join(piece.capitalize() for piece in kind.split("_")) + "Row"
+
+
+DOCUMENTS: dict[str, type[Schema]] = {kind: _schema(_name(kind), shape) for kind, shape in SHAPES.items()}

@@ -216,7 +216,7 @@ def set_level(
         "scale": scale,
         "key": level,
         "title": words(rule.title),
-        "colour": rule.colour,
+        "colour": rule.colour if rule.colour != "grey" else None,
         "rank": rule.rank,
     }
     incident.version += 1

@@ -43,4 +43,4 @@ def test_the_description_carries_every_row(shared_stage: Stage) -> None:
         name = "".join(part.title() for part in kind.split("_")) + "Row"
         assert schemas[name]["properties"]["id"] == {"type": "string", "format": "uuid"}, kind
         assert "id" in schemas[name]["required"]
-    assert schemas["LimitRow"]["properties"]["ended_at"]["nullable"] is True
+    assert schemas["LimitRow"]["properties"]["ended_at"]["type"] == ["string", "null"]

@@ -41,14 +41,15 @@ export type DecisionKind =
   | 'pause_limit'
   | 'resume_limit'
   | 'end_limit'
-  | 'stand_down';
+  | 'stand_down'
+  | 'revise';
 
 export interface Decision extends FromFact, Folded {
   id: Id;
   incident: Id;
   kind: DecisionKind;
   /** What it was about: a level of a scale, a limit, a team. */
-  subject: { scale?: string; level?: string; limit?: Id; team?: Id; plan?: string; seconds?: number } | null;
+  subject: { [about: string]: string | number | boolean } | null;
   reason: string | null;
   note?: string | null;
 }
@@ -165,7 +166,7 @@ export interface Notice extends FromFact, Folded {
   channel: string;
   wording: Words;
   eta: Instant | null;
-  kind: 'notice' | 'correction' | 'all_clear';
+  kind: 'warning' | 'notice' | 'update' | 'correction' | 'all_clear' | 'press';
   state: 'draft' | 'approved' | 'published';
   approved_by: Id | null;
   key?: string | null;
@@ -218,7 +219,7 @@ export interface Entry extends FromFact, Folded {
   kind: string;
   text: Words;
   hash: string;
-  refs?: Record<string, Id>;
+  refs?: Record<string, string | number | boolean>;
 }
 
 /** Numbers only: how far each team's people have been told and have answered. */
