@@ -1,11 +1,15 @@
 """What the server refuses stays in the tray with its reason; a session that ended keeps the queue for its own person alone."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Someone
+from server.db import new_id
+from tests.browser.conftest import SLOW, Someone
+from tests.browser.scene import activated, until
 from tests.house import House, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
