@@ -1,4 +1,4 @@
-"""The `tocsin` commands: run, web, worker, migrate, restored, create-admin, plan, import-plan, demo, check."""
+"""The `tocsin` commands: run, web, worker, migrate, backup, restored, move-to, create-admin, plan, import-plan, demo, check."""
 
 import json
 import logging
@@ -16,17 +16,17 @@ import click
 import structlog
 from sqlalchemy import select
 
-from server import checking, migrating, plan_commands
+from server import backups, checking, migrating, plan_commands
 from server import config as settings
 from server import demo as demonstration
 from server.api.documents import describe_rows
 from server.api.session import hash_password
 from server.app import create_app
 from server.config import Config, UnsafeSettings
-from server.db import new_id
+from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, feed, limits, people, reachability
+from server.domain import alerts, escalation, feed, field_reports, limits, people, reachability
 from server.opening import opened
 
 CHORES = (
@@ -126,7 +126,14 @@ def web() -> None:
 @click.pass_obj
 def worker(config: Config) -> None:
     """Fire limits and send deliveries."""
-    run_worker(config, opened(config), CHORES)
+    photos = config.photos_folder
+    abandoned = Chore(
+        "uploads",
+        field_reports.abandoned_due,
+        lambda session: field_reports.forget_abandoned(session, photos),
+        rest=60.0,
+    )
+    run_worker(config, opened(config), (*CHORES, abandoned))
 
 
 @main.command()
@@ -193,6 +200,36 @@ def demo(config: Config, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _announce(config)
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup(config: Config, file: Path) -> None:
+    """Copy the SQLite database into FILE while Tocsin runs (PostgreSQL: pg_dump --exclude-table-data=epoch).
+
+    To restore, stop Tocsin, put the copy in the place of tocsin.db, remove tocsin.db-wal and tocsin.db-shm, and start.
+    Photos are files in the folder photos beside the database; copy that folder after the database.
+    """
+    try:
+        backups.back_up(opened(config), file)
+    except backups.NotPossible as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"the database is copied into {file}")
+
+
+@main.command("move-to")
+@click.argument("url")
+@click.pass_obj
+def move_to(config: Config, url: str) -> None:
+    """Copy everything into the empty database at URL, so that phones notice nothing. Stop Tocsin before."""
+    target = Database(url)
+    migrating.upgrade(target)
+    try:
+        copied = backups.move(opened(config), target)
+    except backups.NotPossible as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{copied} rows are copied; set DATABASE_URL to the new address and start Tocsin")
 
 
 @main.command()

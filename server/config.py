@@ -71,6 +71,11 @@ class Config:
         return self.database_url or f"sqlite:///{self.data_folder.resolve() / 'tocsin.db'}"
 
     @property
+    def photos_folder(self) -> Path:
+        """Where photos and pieces of them are kept."""
+        return self.data_folder / "photos"
+
+    @property
     def origin(self) -> str:
         """The address people open, without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

@@ -157,6 +157,7 @@ class _Ticket:
     def __init__(self, unit: Callable[[Session], Any]) -> None:
         self.unit, self.turn = unit, threading.Event()
         self.leads = False
+        self.since = time.monotonic()
         # The unit may be run by another request's thread or greenlet, but must see its own request.
         self.context = contextvars.copy_context()
         self.result: Any = None
@@ -265,7 +266,7 @@ class Database:
                 ticket.turn.set()
 
     def _commit_group(self, group: list[_Ticket]) -> None:
-        with self._fair_lock(), self._writing.connect() as connection, connection.begin():
+        with self._fair_lock(group[0].since), self._writing.connect() as connection, connection.begin():
             raw = connection.connection.dbapi_connection
             assert raw is not None
             for ticket in group:
@@ -286,14 +287,17 @@ class Database:
                 raise Overloaded
 
     @contextmanager
-    def _fair_lock(self) -> Iterator[None]:
-        """The kernel's lock beside the database file; freed by the kernel when its holder is killed."""
+    def _fair_lock(self, since: float | None = None) -> Iterator[None]:
+        """The kernel's lock beside the database file; freed by the kernel when its holder is killed.
+
+        `since`: when the first who needs it began to wait, by the monotonic clock.
+        """
         if self._lock_path is None:
             yield
             return
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            deadline = time.monotonic() + LOCK_SECONDS
+            deadline = (time.monotonic() if since is None else since) + LOCK_SECONDS
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

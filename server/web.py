@@ -14,6 +14,15 @@ CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starv
 class Worker(GeventWorker):  # type: ignore[misc]
     """A gevent worker that ends its streams first, so that a restart does not wait for them."""
 
+    def run(self) -> None:
+        """Serve until told to leave, then give the database's connections back."""
+        try:
+            super().run()
+        finally:
+            database = getattr(getattr(self, "wsgi", None), "extensions", {}).get("tocsin_database")
+            if database is not None:
+                database.dispose()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Close the streams, then leave as gunicorn does."""
         hub = getattr(getattr(self, "wsgi", None), "extensions", {}).get("tocsin_hub")  # none yet while it loads

@@ -35,6 +35,7 @@ class BatchBody(Body):
     device = Uuid(required=True)
     person = Uuid()
     epoch = Text(60)
+    schema = Int(0, 1000, load_default=1)
     items = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(max=10_000))
 
 
@@ -47,6 +48,7 @@ class BatchBody(Body):
 def send_batch() -> Response:
     """Send queued facts; a bad one never holds up the others."""
     data = BatchBody().load(http.body(http.MOST_BATCH))
+    http.require_schema(data["schema"])
     if len(data["items"]) > MOST_ITEMS:
         raise http.BadJson("too_many_items", 413)
     if data.get("epoch") and data["epoch"] != current_app.extensions["tocsin_epoch"]:

@@ -21,7 +21,7 @@ class ChangesBody(Body):
     """The versions a phone has seen; a space it does not name is sent from the start."""
 
     epoch = Text(60, allow_none=True)
-    schema = Int(1, 1000, load_default=1)
+    schema = Int(0, 1000, load_default=1)
     cursors = fields.Dict(keys=Text(160), values=Int(0), validate=validate.Length(max=5000), load_default=dict)
     limit = Int(1, MOST, load_default=PAGE)
 
@@ -31,6 +31,7 @@ class ChangesBody(Body):
 @blp.response(200, description="Rows by space, and the spaces to drop.")
 def pull(data: dict[str, Any]) -> Response:
     """Pull what changed since the versions given."""
+    http.require_schema(data["schema"])
     epoch: str = current_app.extensions["tocsin_epoch"]
     cursors = data["cursors"] if data.get("epoch") in (None, epoch) else {}
     content = http.read(lambda session: _collect(session, cursors, data["limit"], epoch))

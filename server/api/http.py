@@ -31,10 +31,12 @@ T = TypeVar("T")
 MOST_BODY = 64 * 1024
 MOST_BATCH = 256 * 1024
 SKEW = timedelta(minutes=2)
+OLDEST_SCHEMA = 1
+"""The oldest form of facts and rows this server still takes and gives; an app below it must be updated first."""
 STATUS: tuple[tuple[type[errors.Refused], int], ...] = (
     (errors.Unauthenticated, 401), (errors.Forbidden, 403), (errors.NotFound, 404), (errors.Conflict, 409),
     (errors.Gone, 410), (errors.Throttled, 429), (errors.Busy, 503), (errors.Full, 507),
-    (errors.Refused, 422),
+    (errors.UpdateNeeded, 426), (errors.Refused, 422),
 )  # fmt: skip
 HTTP_CODES = {
     400: ("request_malformed", "请求格式有误。", "The request is malformed."),
@@ -246,6 +248,12 @@ def when(claimed: datetime | None) -> datetime:
     """The moment a fact counts as having happened: what the phone said, but never later than now."""
     received = now()
     return min(claimed, received) if claimed is not None else received
+
+
+def require_schema(number: int) -> None:
+    """Raise UpdateNeeded for an app so old that it would misread or misplace things."""
+    if number < OLDEST_SCHEMA:
+        raise errors.UpdateNeeded
 
 
 def language() -> str:

@@ -39,9 +39,8 @@ class OffsetWrong(errors.Conflict):
 
 def _folder() -> Path:
     config: Config = current_app.extensions["tocsin_config"]
-    folder = config.data_folder / "photos"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    config.photos_folder.mkdir(parents=True, exist_ok=True)
+    return config.photos_folder
 
 
 def _limit() -> int:

@@ -70,3 +70,14 @@ class Full(Refused):
             "The server's disk is full; your work is kept on the phone.",
         )
         self.retry_after = retry_after
+
+
+class UpdateNeeded(Refused):
+    """The app is too old for this server; its queue is kept until it has been updated."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "update_needed",
+            "应用版本过旧，请更新后再发送，内容已保留在本机。",
+            "The app is too old; update it. Your work is kept.",
+        )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Text, event, func, select, tuple_
+from sqlalchemy import BigInteger, Index, String, Text, event, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -104,12 +104,12 @@ def publish(session: Session) -> None:
         version = versions[space] - len(keys)
         for key in keys:
             version += 1
-            text = texts(key, space) if space in wanted[key] else None
+            body = texts(key, space) if space in wanted[key] else None
             row = rows.get((space, *key))
             if row is None:
-                added.append({"space": space, "type": key[0], "entity": key[1], "version": version, "document": text})
+                added.append({"space": space, "type": key[0], "entity": key[1], "version": version, "document": body})
             else:
-                row.version, row.document = version, text
+                row.version, row.document = version, body
     if added:
         session.execute(Change.__table__.insert(), added)  # type: ignore[attr-defined]
     session.info.setdefault("raised", {}).update(versions)
@@ -160,7 +160,12 @@ def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
 
 def epoch(session: Session) -> str:
     """The id of this life of the database, made on first use inside a unit of work."""
-    found = session.scalar(select(Epoch.id).order_by(Epoch.id.desc()).limit(1))
+    newest = select(Epoch.id).order_by(Epoch.id.desc()).limit(1)
+    found = session.scalar(newest)
+    if found is None and session.get_bind().dialect.name == "postgresql":
+        # Two processes that start together on a fresh database must not each make one.
+        session.execute(text("LOCK TABLE epoch IN SHARE ROW EXCLUSIVE MODE"))
+        found = session.scalar(newest)
     return found or begin_epoch(session)
 
 

@@ -1,7 +1,8 @@
 """Field reports: what people on the spot saw, with photos and position; struck if wrong, never deleted."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Float, ForeignKey, Index, Integer, String, select
@@ -24,6 +25,7 @@ TYPES: dict[str, tuple[str, str]] = {
 SAY_NOTHING_ALONE = {"status", "other"}
 """Types that mean something only with words, a count or a photo; “fire” is a report by itself."""
 MOST_PHOTOS = 20
+ABANDONED = timedelta(hours=48)
 
 
 class Report(Model):
@@ -182,3 +184,24 @@ def photo(session: Session, id: str) -> Photo:
 def photo_unknown() -> NotFound:
     """What is said of a picture that does not exist or may not be known."""
     return NotFound("photo_unknown", "没有这张照片。", "There is no such photo.")
+
+
+def abandoned_due(session: Session) -> datetime | None:
+    """When the oldest unfinished upload counts as abandoned, or None."""
+    oldest = session.scalar(
+        select(Upload.created_at).where(Upload.state == "open").order_by(Upload.created_at).limit(1)
+    )
+    return None if oldest is None else oldest + ABANDONED
+
+
+def forget_abandoned(session: Session, folder: Path) -> int:
+    """Remove the pieces of photos whose upload began two days ago and never ended; the phone may begin again.
+
+    The file goes before the row: whoever dies between leaves a row, which this finds again. Returns how many went.
+    """
+    query = select(Upload).where(Upload.state == "open", Upload.created_at <= now() - ABANDONED)
+    gone = list(session.scalars(query.order_by(Upload.created_at).limit(100)))
+    for upload in gone:
+        (folder / f"{upload.id}.part").unlink(missing_ok=True)
+        session.delete(upload)
+    return len(gone)

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import warnings
@@ -101,7 +100,6 @@ def _keep(picture: Image.Image, path: str, **how: Any) -> None:
 
 def main() -> None:
     """The child: its memory and processor time are limited before it touches the bytes."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file too large for the limits is an error like a full disk
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY, CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CHILD_SECONDS, CHILD_SECONDS))
     sys.stdout.write(json.dumps(_in_child(*sys.argv[1:4])))

@@ -55,7 +55,7 @@ def judge(logs: Path, url: str, photos: Path, at: datetime) -> Verdict:
             _limits(session, at, verdict)
             _chains(session, verdict)
             _photos(session, heard, photos, verdict)
-            _feed(session, verdict)
+            feed_says_what_rows_say(session, verdict)
             _phones(session, heard, verdict)
             if database.is_sqlite:
                 found = session.scalars(text("PRAGMA integrity_check")).all()
@@ -164,7 +164,7 @@ def _photos(session: Session, heard: dict[str, list[dict[str, Any]]], folder: Pa
     verdict.figures["photos"] = sum(photo.state == "delivered" for photo in rows.values())
 
 
-def _feed(session: Session, verdict: Verdict) -> None:
+def feed_says_what_rows_say(session: Session, verdict: Verdict) -> None:
     """The feed says what the rows say: every document worked out afresh is the one that phones are sent."""
     stored = {
         (row.space, row.type, row.entity): digest(json.loads(row.document))

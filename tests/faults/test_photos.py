@@ -1,0 +1,192 @@
+"""Photos through everything: cut at every boundary, two senders, a full disk, an upload that was given up."""
+
+import base64
+import hashlib
+import random
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from server.db import new_id
+from server.domain import field_reports
+from server.domain.field_reports import Upload
+from tests.cast import Stage
+from tests.faults.runner.wire import AFTER, BEFORE, Lost, Reply, Wire
+from tests.house import House
+from tests.pictures import jpeg, promise, tus_headers
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+PIECE = "application/offset+octet-stream"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    opened = House(tmp_path)
+    opened.start("web")
+    yield opened
+    opened.stop()
+    assert [line for line in opened.complaints() if "SIGKILL" not in line] == []
+
+
+class Sender:
+    """A signed-in phone that sends one photo piece by piece."""
+
+    def __init__(self, house: House, photo: bytes) -> None:
+        self.house, self.photo, self.wire = house, photo, Wire(house.port)
+        device = {"id": new_id(), "name": "phone"}
+        signing = {"username": "visitors-1", "password": house.password, "device": device}
+        assert self.wire.call("POST", "/sessions", signing).status == 200
+        self.incident, self.report = new_id(), new_id()
+        assert self.wire.call("PUT", f"/incidents/{self.incident}", {"title": "漏水"}).status == 201
+        self.promise: dict[str, Any] = promise(photo)
+        report = {"incident": self.incident, "type": "leak", "photos": [self.promise]}
+        assert self.wire.call("PUT", f"/reports/{self.report}", report).status == 201
+        self.id = self.promise["id"]
+
+    def begin(self) -> Reply:
+        headers = {name.replace("-", "_"): value for name, value in tus_headers(self.promise).items()}
+        return self.wire.call("POST", "/uploads", None, **headers)
+
+    def offset(self) -> int:
+        """Where the server is, asked until it answers."""
+        for _ in range(200):
+            try:
+                reply = self.wire.call("HEAD", f"/uploads/{self.id}", None)
+            except Lost:
+                time.sleep(0.1)
+                continue
+            if reply.status == 200:
+                return int(reply.headers["upload-offset"])
+        raise AssertionError("the server does not come back")
+
+    def send(self, offset: int, piece: bytes, cut: str = "") -> Reply:
+        return self.wire.call(
+            "PATCH", f"/uploads/{self.id}", piece, cut, Tus_Resumable="1.0.0", Upload_Offset=str(offset), Content_Type=PIECE,
+            Upload_Checksum="sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode(),
+        )  # fmt: skip
+
+    def state(self) -> str:
+        reply = self.wire.call("POST", "/changes", {"cursors": {}})
+        rows = [row for space in reply.body["spaces"] for row in space["rows"] if row["id"] == self.report]
+        return str(rows[0]["doc"]["photos"][0]["state"])
+
+
+def padded(size: int) -> bytes:
+    """A picture of this many bytes; readers ignore what follows its end."""
+    picture = jpeg()
+    return picture + random.Random(1).randbytes(size - len(picture))
+
+
+def test_cut_or_killed_at_every_boundary_a_photo_arrives_whole(house: House) -> None:
+    photo = padded(60_000)
+    sender = Sender(house, photo)
+    assert sender.begin().status == 201
+    boundaries = list(range(0, len(photo), 10_000))
+    for number, start in enumerate(boundaries):
+        piece = photo[start : start + 10_000]
+        assert sender.offset() == start
+        if number % 3 == 0:
+            with pytest.raises(Lost):
+                sender.send(start, piece, BEFORE)
+            assert sender.offset() == start, "half a piece counts as none"
+            assert sender.send(start, piece).status == 204
+        elif number % 3 == 1:
+            with pytest.raises(Lost):
+                sender.send(start, piece, AFTER)
+            for _ in range(100):
+                if sender.offset() == start + len(piece):
+                    break
+                time.sleep(0.05)
+            assert sender.send(start, piece).status == 409, "it has been taken although nobody heard so"
+        else:
+            with pytest.raises(Lost):
+                sender.send(start, piece, AFTER)
+            house.kill("web")
+            house.start("web")
+            sender.wire.hang_up()
+            if sender.offset() == start:
+                assert sender.send(start, piece).status == 204
+    assert sender.offset() == len(photo)
+    assert sender.state() == "delivered"
+    shown = sender.wire.call("GET", f"/photos/{sender.id}")
+    assert shown.status == 200
+    assert not list((house.folder / "photos").glob("*.part"))
+    sender.wire.hang_up()
+
+
+def test_a_full_disk_takes_no_photo_but_still_takes_words(house: House) -> None:
+    photo = padded(9_000_000)
+    sender = Sender(house, photo)
+    assert sender.begin().status == 201
+    third = len(photo) // 3
+    assert sender.send(0, photo[:third]).status == 204
+    limit(house, 4_500_000)
+    reply = sender.send(third, photo[third : 2 * third])
+    assert (reply.status, reply.body["code"]) == (507, "storage_full")
+    assert reply.headers["retry-after"]
+    assert (
+        sender.wire.call("PUT", f"/incidents/{sender.incident}/entries/{new_id()}", {"text": "水位上升"}).status == 201
+    )
+    limit(house, resource.RLIM_INFINITY)
+    assert sender.offset() == third
+    for start in (third, 2 * third):
+        assert sender.send(start, photo[start : start + third]).status == 204
+    assert sender.state() == "delivered"
+    sender.wire.hang_up()
+
+
+def test_a_disk_full_for_the_database_is_said_and_passes(house: House) -> None:
+    sender = Sender(house, padded(20_000))
+    limit(house, 4_096)
+    path, body = f"/incidents/{sender.incident}/entries/{new_id()}", {"text": "水位上升"}
+    reply = sender.wire.call("PUT", path, body)
+    assert reply.status in (503, 507), reply
+    assert sender.wire.call("POST", "/changes", {"cursors": {}}).status == 200, "reading goes on"
+    limit(house, resource.RLIM_INFINITY)
+    assert sender.wire.call("PUT", path, body).status == 201, "no restart is needed"
+    assert sender.wire.call("PUT", path, body).status == 200
+    sender.wire.hang_up()
+
+
+def limit(house: House, size: int) -> None:
+    """Let no process of the web write a file beyond this size, as a disk that is full would not."""
+    for child in psutil.Process(house.processes["web"].pid).children():
+        child.rlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_an_upload_given_up_is_forgotten_after_two_days_and_may_begin_again(stage: Stage, tmp_path: Path) -> None:
+    phone, photo = stage["visitors_one"], jpeg()
+    promised = promise(photo)
+    incident = phone.fact("/incidents", {"title": "漏水"})
+    phone.fact("/reports", {"incident": incident, "type": "leak", "photos": [promised]})
+    assert phone.call("POST", "/uploads", headers=tus_headers(promised)).status_code == 201
+    piece = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": PIECE}
+    path = f"/uploads/{promised['id']}"
+    assert phone.call("PATCH", path, data=photo[:500], headers=piece).status_code == 204
+    folder = stage.app.extensions["tocsin_config"].photos_folder
+    part = folder / f"{promised['id']}.part"
+    assert part.stat().st_size == 500
+
+    def due() -> bool:
+        with stage.database.read() as session:
+            at = field_reports.abandoned_due(session)
+        stage.database.write(lambda session: field_reports.forget_abandoned(session, folder))
+        return at is not None and not part.exists()
+
+    stage.move(hours=47)
+    assert not due()
+    stage.move(hours=2)
+    assert due()
+    with stage.database.read() as session:
+        assert session.get(Upload, promised["id"]) is None
+    assert phone.call("HEAD", path, headers={"Tus-Resumable": "1.0.0"}).status_code == 410
+    assert phone.call("PATCH", path, data=photo[500:], headers={**piece, "Upload-Offset": "500"}).status_code == 410
+    assert phone.call("POST", "/uploads", headers=tus_headers(promised)).status_code == 201
+    assert phone.call("PATCH", path, data=photo, headers=piece).status_code == 204
+    phone.sync()
+    assert phone.one("report")["photos"][0]["state"] == "delivered"

@@ -1,0 +1,133 @@
+"""A restored backup and a moved database: phones notice the first and put it right, and do not notice the second."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.db import new_id
+from tests.faults.runner.checker import state_hash
+from tests.faults.runner.wire import AFTER, Lost, Wire
+from tests.house import House, Phone
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    (tmp_path / "house").mkdir()
+    opened = House(tmp_path / "house")
+    opened.start("web")
+    yield opened
+    opened.stop()
+    assert opened.complaints() == []
+
+
+def entry(incident: str, text: str) -> dict[str, Any]:
+    id = new_id()
+    return {
+        "id": id,
+        "seq": 1,
+        "method": "PUT",
+        "path": f"/api/v1/incidents/{incident}/entries/{id}",
+        "body": {"text": text},
+    }
+
+
+def send(phone: Phone, items: list[dict[str, Any]], epoch: str) -> tuple[int, Any]:
+    person = phone.me["person"]["id"]
+    return phone.call("POST", "/batch", {"device": phone.device, "person": person, "epoch": epoch, "items": items})
+
+
+def logged(phone: Phone) -> list[str]:
+    return sorted(doc["refs"]["fact"] for doc in phone.all("entry") if doc["kind"] == "log")
+
+
+def test_after_a_restored_backup_phones_offer_again_what_it_had_not_seen(house: House) -> None:
+    phone = Phone(house, "visitors-1")
+    incident = new_id()
+    assert phone.call("PUT", f"/incidents/{incident}", {"title": "窗口无法出票"})[0] == 201
+    old = phone.me["epoch"]
+    before = [entry(incident, f"备份前 {number}") for number in range(5)]
+    assert {one["status"] for one in send(phone, before, old)[1]["results"]} == {"applied"}
+    house.command("backup", str(house.folder / "copy.db"))
+    after = [entry(incident, f"备份后 {number}") for number in range(5)]
+    assert {one["status"] for one in send(phone, after, old)[1]["results"]} == {"applied"}
+    phone.pull()
+    house.stop()
+    for ending in ("-wal", "-shm"):
+        (house.folder / f"tocsin.db{ending}").unlink(missing_ok=True)
+    (house.folder / "copy.db").replace(house.folder / "tocsin.db")
+    house.start("web")
+
+    status, answer = send(phone, after, old)
+    assert (status, answer["code"]) == (409, "epoch_changed")
+    status, pulled = phone.call("POST", "/changes", {"epoch": old, "cursors": phone.cursors})
+    fresh = pulled["epoch"]
+    assert fresh != old
+    assert all(row["op"] == "put" for space in pulled["spaces"] for row in space["rows"])
+    again = send(phone, before + after, fresh)[1]["results"]
+    assert [one["status"] for one in again] == ["duplicate"] * 5 + ["applied"] * 5
+    phone.cursors, phone.rows = {}, {}
+    phone.pull()
+    assert logged(phone) == sorted(item["id"] for item in before + after), "nothing lost, nothing twice"
+    assert phone.call("GET", f"/incidents/{incident}/verification")[1]["intact"]
+
+
+def test_moved_to_postgresql_cursors_and_sign_ins_stay_valid(
+    house: House, make_empty_database: Callable[[str], str]
+) -> None:
+    phone, lead = Phone(house, "visitors-1"), Phone(house, "visitors-lead")
+    incident = new_id()
+    assert (
+        phone.call("PUT", f"/incidents/{incident}", {"plan": "scenic-ticketing-failure", "title": "窗口无法出票"})[0]
+        == 201
+    )
+    queued = entry(incident, "搬迁前")
+    assert send(phone, [queued], phone.me["epoch"])[1]["results"][0]["status"] == "applied"
+    phone.pull()
+    house.stop()
+    url = make_empty_database("postgresql")
+    house.command("move-to", url)
+    assert state_hash(url) == state_hash(f"sqlite:///{house.folder / 'tocsin.db'}")
+    house.environment["DATABASE_URL"] = url
+    house.start("web")
+
+    cursors = dict(phone.cursors)
+    _, pulled = phone.call("POST", "/changes", {"epoch": phone.me["epoch"], "cursors": cursors})
+    assert pulled["epoch"] == phone.me["epoch"]
+    assert (pulled["spaces"], pulled["drop"]) == ([], [])
+    assert lead.put(f"/incidents/{incident}/entries/", {"text": "搬迁后"})[0] == 201
+    _, pulled = phone.call("POST", "/changes", {"epoch": phone.me["epoch"], "cursors": cursors})
+    rows = [row for space in pulled["spaces"] for row in space["rows"]]
+    assert [row["type"] for row in rows] == ["entry"]
+    assert send(phone, [queued], phone.me["epoch"])[1]["results"][0]["status"] == "duplicate"
+
+
+def test_when_the_answer_is_lost_after_the_commit_the_repeat_says_so(house: House) -> None:
+    phone, wire = Phone(house, "visitors-1"), Wire(house.port)
+    device = {"id": new_id(), "name": "second"}
+    signing = {"username": "visitors-1", "password": house.password, "device": device}
+    assert wire.call("POST", "/sessions", signing).status == 200
+    incident = new_id()
+    item = {
+        "id": incident,
+        "seq": 1,
+        "method": "PUT",
+        "path": f"/api/v1/incidents/{incident}",
+        "body": {"title": "漏水"},
+    }
+    body = {"device": device["id"], "items": [item]}
+    with pytest.raises(Lost):
+        wire.call("POST", "/batch", body, AFTER)
+    for _ in range(100):
+        phone.pull()
+        if phone.all("incident"):
+            break
+    first, second = (wire.call("POST", "/batch", body).body["results"][0] for _ in range(2))
+    assert first["status"] == second["status"] == "duplicate"
+    assert first == second
+    phone.pull()
+    assert [doc["id"] for doc in phone.all("incident")] == [incident]
+    wire.hang_up()
