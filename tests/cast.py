@@ -46,7 +46,10 @@ PEOPLE: dict[str, tuple[str, dict[str, str]]] = {
 }
 PASSWORD = "a password for tests"
 PLACES = (("site", None, "site", 12000), ("windows", "site", "point", 120), ("gate", "site", "gate", 400))
-SUPPLIES = (("paper-tickets", True, 1000, [{"from": 5001, "to": 6000, "state": "stock"}]), ("radios", False, 40, []))
+SUPPLIES: tuple[tuple[str, bool, int, list[dict[str, Any]]], ...] = (
+    ("paper-tickets", True, 1000, [{"from": 5001, "to": 6000, "state": "stock"}]),
+    ("radios", False, 40, []),
+)
 
 
 @dataclass

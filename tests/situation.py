@@ -73,7 +73,12 @@ def _security(stage: Stage, incident: str) -> dict[str, str]:
         )
     picture = jpeg()
     photo = promise(picture)
-    body = {"incident": incident, "type": "crowd", "text": "拥挤", "photos": [photo, promise(jpeg(64, 64))]}
+    body: dict[str, Any] = {
+        "incident": incident,
+        "type": "crowd",
+        "text": "拥挤",
+        "photos": [photo, promise(jpeg(64, 64))],
+    }
     report = phone.fact("/reports", body)
     phone.call("POST", "/uploads", headers=tus_headers(photo))
     answer = phone.call(

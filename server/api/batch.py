@@ -97,8 +97,7 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
         return one["result"]  # type: ignore[no-any-return]
     sender = http.Sender(g.standing, g.device, item["seq"])
     if "result" in one:
-        refusal = errors.Refused("invalid", "填写内容有误。", "Some fields are not right.")
-        _keep(session, item, sender, refusal)
+        _keep(session, item, sender, errors.Refused("invalid", "填写内容有误。", "Some fields are not right."))
         return one["result"]  # type: ignore[no-any-return]
     waiting = {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
     refusal: errors.Refused | None = None

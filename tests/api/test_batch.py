@@ -40,6 +40,7 @@ def test_items_take_effect_in_order_and_item_three_of_ten_is_refused(stage: Stag
     with stage.database.read() as session:
         kept = session.get(Fact, queued[3]["id"])
         assert kept is not None
+        assert kept.sent is not None
         assert (kept.outcome, kept.code, kept.person, kept.sent["text"]) == ("refused", "invalid", phone.person, "")
 
 
@@ -187,7 +188,8 @@ def test_an_item_that_is_wrong_is_refused_alone(shared_stage: Stage, item: dict[
     results = phone.batch([wrong, right])["results"]
     assert (results[0]["status"], results[0]["code"]) == ("refused", code)
     assert results[1]["status"] == "applied"
-    for raw in (None, 5, "x", []):
+    senseless: tuple[Any, ...] = (None, 5, "x", [])
+    for raw in senseless:
         assert phone.batch([raw])["results"][0]["status"] == "refused"
 
 

@@ -32,7 +32,9 @@ def test_every_document_has_the_described_shape(stage: Stage) -> None:
         rows = list(
             session.execute(select(feed.Change.type, feed.Change.document).where(feed.Change.document.is_not(None)))
         )
-    wrong = {(kind, str(found)) for kind, text in rows if (found := DOCUMENTS[kind]().validate(orjson.loads(text)))}
+    wrong = {
+        (kind, str(found)) for kind, text in rows if (found := DOCUMENTS[kind]().validate(orjson.loads(text or "")))
+    }
     assert wrong == set()
     assert {kind for kind, _ in rows} >= set(DOCUMENTS) - {"reading"}
 

@@ -59,7 +59,8 @@ def item_of(stage: Stage, who: str, checklist: str, item: str) -> str:
 
 
 def kinds(stage: Stage, incident: str) -> list[str]:
-    found, after = [], 0
+    found: list[str] = []
+    after: int | None = 0
     while after is not None:
         page = stage["commander"].get(f"/incidents/{incident}/timeline?after={after}")
         found += [entry["kind"] for entry in page["entries"]]
