@@ -42,6 +42,7 @@ WEB = [sys.executable, "-m", "server.serve"]
 @click.pass_context
 def main(context: click.Context) -> None:
     """Tocsin: emergency plans on phones."""
+    os.umask(0o077)  # what is written here is nobody else's to read
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(

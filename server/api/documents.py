@@ -1,12 +1,20 @@
 """The API described: the OpenAPI document made from views and schemas, a page to read it, and the list of problems."""
 
+import ast
+import re
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+import server
 from server.api import http
 from server.api.rows import DOCUMENTS
+from server.domain import errors
 
+RAISED = {kind.__name__ for kind, _ in http.STATUS} | {"problem", "__init__"}
+CODE = re.compile(r"[a-z][a-z0-9_]+")
 documents = Blueprint("documents", __name__)
 
 
@@ -50,6 +58,48 @@ def page() -> Response:
             )
     parts.append("</main></html>")
     return Response("\n".join(parts), content_type="text/html; charset=utf-8")
+
+
+@documents.get("/docs/problems")
+def problems() -> Response:
+    """Every code a refusal may carry, with its sentence in both languages; where a problem's type points."""
+    rows = "".join(
+        f"<section id={escape(code)}><h2>{escape(code)}</h2><p>{escape(zh)}</p><p>{escape(en)}</p></section>"
+        for code, (zh, en) in sorted(refusals().items())
+    )
+    head = "<!doctype html><html lang=en><meta charset=utf-8><title>Tocsin: refusals</title>"
+    return Response(
+        f"{head}{STYLE}<main><h1>Refusals</h1>{rows}</main></html>", content_type="text/html; charset=utf-8"
+    )
+
+
+@lru_cache(maxsize=1)
+def refusals() -> dict[str, tuple[str, str]]:
+    """The code of every refusal with its sentences, read from where they are raised; a part filled in later shows as …."""
+    found = {code: (zh, en) for code, zh, en in http.HTTP_CODES.values()}
+    found |= {one.code: (one.zh, one.en) for one in (errors.Forbidden(),)}
+    for path in sorted(Path(server.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and len(node.args) >= 3 and _called(node) in RAISED:
+                texts = [_literal(one) for one in node.args]
+                start = 1 if texts[0] is None else 0  # problem(status, code, …) names its status first
+                code, zh, en = (*texts[start : start + 3], None, None)[:3]
+                if code and zh and en and CODE.fullmatch(code) and not zh.isascii():
+                    found.setdefault(code, (zh, en))
+    return found
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _literal(node: ast.expr) -> str | None:
+    """The text of a literal; of one with parts filled in, … for each of them."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_literal(part) or "…" for part in node.values)
+    return None
 
 
 def escape(text: str) -> str:

@@ -121,7 +121,8 @@ shape = part(
     "FloorShapeRow", kind=one_of("path", "rect", "water"), d=maybe(text), x=maybe(number), y=maybe(number), w=maybe(number),
     h=maybe(number), label=maybe(words),
 )  # fmt: skip
-serials = part("SerialsRow", **{"from": whole, "to": whole, "state": text, "request": maybe(id_)})
+NUMBERS: dict[str, Made | fields.Field[Any]] = {"from": whole, "to": whole, "state": text, "request": maybe(id_)}
+serials = part("SerialsRow", **NUMBERS)
 choice = part("ChoiceRow", key=text, title=words)
 FACT: dict[str, Made | fields.Field[Any]] = {"by": id_, "occurred_at": at, "received_at": at}
 SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {

@@ -30,7 +30,7 @@ OPEN = frozenset(
     {
         "session.sign_in", "session.use_enrolment", "tokens.answer_by_token", "tokens.receive_by_token", "health.live",
         "shell.index", "shell.asset", "shell.manifest", "shell.worker",
-        "documents.openapi", "documents.page",
+        "documents.openapi", "documents.page", "documents.problems",
     }
 )  # fmt: skip
 TOUCH = timedelta(minutes=10)

@@ -124,6 +124,7 @@ ROWS: dict[str, Row] = {
     "tokens.answer_by_token": Row("PUT", "/tokens/answers/{new}", "401 401 401 401 401 401", {"token": "x", "kind": "received"}),
     "tokens.receive_by_token": Row("PUT", "/tokens/receipts/{new}", "401 401 401 401 401 401", {"token": "x", "kind": "opened"}),
     "documents.openapi": Row("GET", "/openapi.json", "200 200 200 200 200 200"),
+    "documents.problems": Row("GET", "/docs/problems", "200 200 200 200 200 200"),
     "documents.page": Row("GET", "/docs", "200 200 200 200 200 200"),
     "shell.index": Row("GET", "/", BUILT[0]),
     "shell.asset": Row("GET", "/assets/none.js", "404 404 404 404 404 404"),
