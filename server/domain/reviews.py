@@ -1,15 +1,16 @@
 """Reviews: the after-action report, drafted from the timeline, with each limit met, late or unmet."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model
-from server.domain import alerts, course, feed, incidents, limits, rules, timeline
+from server.domain import alerts, course, feed, incidents, limits, people, rules, timeline
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.incidents import Incident
 from server.domain.people import Standing
@@ -111,7 +112,10 @@ def begin(session: Session, incident: Incident, plan: rules.Plan | None, at: dat
 
 
 def course_text(session: Session, incident: Incident) -> str:
-    """The course of events as lines of local time and Chinese text, from the timeline."""
+    """The course of events as lines of Chinese text from the timeline, each with its time in the organisation's zone.
+
+    HH:MM, with the date on a line of another day than the one the incident began on.
+    """
     kinds = {
         "report",
         "decision",
@@ -130,7 +134,20 @@ def course_text(session: Session, incident: Incident) -> str:
     ]
     lines = [(entry.occurred_at, entry.text["zh"]) for entry in session.scalars(query)]
     lines += [(one["occurred_at"], one["text"]["zh"]) for one in pending]
-    return "\n".join(f"{iso(at)} {said}" for at, said in sorted(lines, key=lambda line: line[0]))
+    zone = ZoneInfo(people.organisation(session).timezone)
+    began = incident.started_at.astimezone(zone).date()
+    return "\n".join(
+        f"{local_time(at.astimezone(zone), began)} {said}" for at, said in sorted(lines, key=lambda line: line[0])
+    )
+
+
+def local_time(at: datetime, began: date) -> str:
+    """A moment of an account that began on this day: HH:MM, with its date when that is another one."""
+    clock = f"{at:%H:%M}"
+    if at.date() == began:
+        return clock
+    year = f"{at.year}年" if at.year != began.year else ""
+    return f"{year}{at.month}月{at.day}日 {clock}"
 
 
 def outcomes(session: Session, incident: str, plan: rules.Plan | None) -> list[dict[str, Any]]:

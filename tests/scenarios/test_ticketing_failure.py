@@ -292,6 +292,7 @@ def test_the_whole_walk(stage: Stage) -> None:
     course = next(section for section in review["sections"] if section["key"] == "course")
     assert "三号窗口无法出票" in course["text"]
     assert "决定启动预案" in course["text"]
+    assert "10:15 时限已到：15 分钟内恢复" in course["text"].splitlines()
     commander.refused(f"/reviews/{incident}/signatures", {}, 422, "sections_open")
     for section in review["sections"]:
         if not section["filled"]:
