@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Response, g, make_response
+from flask import Response, g, jsonify, make_response
 from marshmallow import fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -109,6 +109,24 @@ def set_duty(session: Session, by: Standing, data: dict[str, Any], at: datetime,
         by,
         at,
     )
+
+
+@blp.route("/people", methods=["GET"])
+@blp.response(200, description="Everybody's record, those who are disabled included.")
+def list_people() -> Response:
+    """Everybody's record, as those who keep them see it."""
+    rights.require(g.standing, "person.change")
+
+    def query(session: Session) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": one.id, "username": one.username, "name": one.name, "role": one.role, "phone": one.phone,
+                "locale": one.locale, "active": one.active,
+            }
+            for one in session.scalars(select(people.Person).order_by(people.Person.name, people.Person.id))
+        ]  # fmt: skip
+
+    return jsonify({"people": http.read(query)})
 
 
 @blp.route("/people/<person>", methods=["PUT"])

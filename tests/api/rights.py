@@ -89,6 +89,7 @@ ROWS: dict[str, Row] = {
     "plans.read_revision": Row("PUT", "/plans/{plan}/revisions/1/readings/{new}", "201 201 201 201 201 201", {}),
     # people and things
     "people.set_duty": Row("PUT", "/duties/{new}", "201 201 201 403 403 403", DUTY),
+    "people.list_people": Row("GET", "/people", "200 403 403 403 403 403"),
     "people.put_person": Row("PUT", "/people/{new}", "204 403 403 403 403 403", PERSON),
     "people.put_team": Row("PUT", "/teams/{new}", "204 403 403 403 403 403", {"kind": "medical", "title": WORDS}),
     "people.put_membership": Row("PUT", "/memberships/{membership}", "204 403 403 403 403 403", {"person": "{person}", "team": "{team}", "role": "deputy"}),

@@ -12,7 +12,7 @@ export const kindWords = (entry: Made): string =>
 export function gist({ path, body }: Made): string {
   const chosen = choice(kindOf({ path }), body);
   const typed = ['text', 'title', 'reason', 'value', 'count', 'note'].map((key) => body[key]).find(worthSaying);
-  return [chosen, typed === undefined ? '' : String(typed)].filter(Boolean).join(' · ');
+  return [chosen, typed === undefined ? '' : String(typed as string | number)].filter(Boolean).join(' · ');
 }
 
 /** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */
