@@ -582,6 +582,9 @@ export const en: Words = {
     wording_zh: 'Wording in Chinese',
     wording_en: 'Wording in English',
     eta: 'Expected back',
+    eta_hint: 'Goes into the wording. Left out, it is asked for at approval.',
+    eta_asked: 'The wording names the time it is expected back. It goes into the notice on every channel.',
+    eta_gap: '(time to be given)',
     kind: {
       warning: 'Warning',
       notice: 'Notice',

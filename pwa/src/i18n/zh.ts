@@ -578,6 +578,9 @@ export const zh = {
     wording_zh: '中文内容',
     wording_en: '英文内容',
     eta: '预计恢复时间',
+    eta_hint: '填写后写入公告；不填则在审核时填写。',
+    eta_asked: '公告内容中有预计恢复时间，填写后写入各渠道的公告。',
+    eta_gap: '（时间待定）',
     kind: {
       warning: '预警',
       notice: '公告',

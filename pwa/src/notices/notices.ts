@@ -1,5 +1,5 @@
 /** Public notices: drafted, approved once, published by one spokesperson, corrected or lifted. */
-import { stamp } from '../clock';
+import { now, stamp } from '../clock';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
@@ -48,11 +48,36 @@ export function draft({ incident, ...notice }: NewNotice): Promise<Id> {
   });
 }
 
-export function approve(notice: Notice): Promise<Id> {
+const ETA = '{eta}';
+
+/** Whether its words have a gap for the time things are expected back. */
+export const asksForEta = (notice: Pick<Notice, 'wording' | 'eta'>): boolean =>
+  !notice.eta && Object.values(notice.wording).some((text: string) => text.includes(ETA));
+
+/** The wording with its gap filled, by a time or by what stands for one not yet known. */
+export const filled = (text: string, eta: string): string => text.replaceAll(ETA, eta);
+
+/** The next moment at which a clock shows this `HH:MM`, after `from` (ms); null when it is no time. */
+export function nextAt(clock: string, from: number): Date | null {
+  const [hours = NaN, minutes = NaN] = clock.split(':').map(Number);
+  const at = new Date(from);
+  at.setHours(hours, minutes, 0, 0);
+  if (Number.isNaN(at.getTime())) return null;
+  if (at.getTime() < from) at.setDate(at.getDate() + 1);
+  return at;
+}
+
+/** Approves the wording; `clock` (`HH:MM`) fills its gap for the time things are expected back. */
+export function approve(notice: Notice, clock?: string): Promise<Id> {
+  const eta = clock ? (nextAt(clock, now())?.toISOString() ?? null) : null;
+  const known =
+    clock && eta
+      ? { eta, wording: { zh: filled(notice.wording.zh, clock), en: filled(notice.wording.en, clock) } }
+      : {};
   return record({
     path: `/notices/${notice.id}/approvals/{id}`,
-    body: { occurred_at: stamp() },
-    optimistic: { type: 'notice', id: notice.id, doc: { state: 'approved', approved_by: whoIsIn() } },
+    body: { ...(eta ? { eta } : {}), occurred_at: stamp() },
+    optimistic: { type: 'notice', id: notice.id, doc: { state: 'approved', approved_by: whoIsIn(), ...known } },
   });
 }
 
