@@ -22,6 +22,7 @@ from server.api import (
     continuity,
     devices,
     documents,
+    drills,
     field_reports,
     health,
     http,
@@ -45,7 +46,7 @@ from server.migrating import MIGRATIONS
 
 NOUNS = (
     session.blp, incidents.blp, alerts.blp, alerts.tokens_blp, checklists.blp, field_reports.blp, supplies.blp, notices.blp,
-    continuity.blp, reviews.blp, people.blp, devices.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
+    continuity.blp, reviews.blp, drills.blp, people.blp, devices.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
 )  # fmt: skip
 
 

@@ -26,11 +26,12 @@ from server.config import Config, UnsafeSettings
 from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, feed, field_reports, limits, people, reachability
+from server.domain import alerts, escalation, feed, field_reports, injects, limits, people, reachability
 from server.opening import opened
 
 CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due),
+    Chore("injects", injects.next_due, injects.apply_due),
     Chore("reminders", alerts.next_reminder, escalation.fire_due),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),

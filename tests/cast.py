@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from server.clock import clock, iso, now
 from server.db import Database, new_id
-from server.domain import devices, escalation, feed, places, plans, supplies
+from server.domain import devices, escalation, feed, injects, places, plans, supplies
 from server.domain.people import Contact, Membership, Organisation, Person, Team
 from server.planning.compiler import compile_plan
 
@@ -256,9 +256,9 @@ class Stage:
         return Phone(self.app, "anonymous", new_id(), new_id(), None)
 
     def tick(self) -> int:
-        """Do what the worker does when it wakes: fire limits and remind the silent, until nothing is due."""
+        """Do what the worker does when it wakes: let injects happen, fire limits and remind the silent, until nothing is due."""
         done = 0
-        while count := self.database.write(lambda session: escalation.fire_due(session)):
+        while count := self.database.write(lambda session: injects.apply_due(session) + escalation.fire_due(session)):
             done += count
         return done
 

@@ -125,6 +125,7 @@ def _drills(stage: Stage) -> dict[str, str]:
         "scheduled_at": iso(now()),
         "scenario": "入口拥挤",
         "risk_check": "已评估",
+        "injects": [{"at_seconds": 600, "key": "crowd.lead-time", "value": 300, "unit": "min"}],
     }
     planned, running, incident = commander.fact("/drills", body), commander.fact("/drills", body), new_id()
     commander.fact(f"/drills/{running}/starts", {"incident": incident})

@@ -101,7 +101,9 @@ def about(alert: Alert | None, content: Mapping[str, Any], locale: str, kind: st
     title = in_language(content.get("title") or (alert.title if alert else {}), locale)
     body = in_language(content.get("body") or (alert.body if alert else {}), locale)
     if alert is None:
-        return Subject(title, body, (), None, None, "none", bool(content.get("drill")))
+        drill = bool(content.get("drill"))
+        title = in_language(_DRILL, locale) + title if drill else title
+        return Subject(title, body, (), None, None, "none", drill)
     if kind == "reminder":
         title = in_language(_REMINDER, locale) + title
     if alert.drill:

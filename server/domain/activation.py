@@ -228,7 +228,7 @@ def _extend_limit(session: Session, incident: Incident, choice: Choice, by: Stan
     limit = _limit(session, incident, choice)
     if choice.seconds is None:
         raise Refused("seconds_needed", "请填写延长多久。", "Say for how long.", path="seconds")
-    limits.extend(limit, choice.seconds)
+    limits.extend(limit, max(1, round(choice.seconds / incident.speed)))
 
 
 def _pause_limit(session: Session, incident: Incident, choice: Choice, by: Standing, at: datetime) -> None:

@@ -202,6 +202,7 @@ def issue(
         incidents.join(session, incident, team)
         found, _ = audience_of(session, team, audience)
         asked = [person.id for person in found]
+    asked = within_drill(session, incident, team, asked)
     alert = Alert(
         id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
         critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,
@@ -220,6 +221,13 @@ def issue(
     feed.touch(session, Board(incident.id))
     name = session.get(people.Team, team) if team else None
     where = name.title if name else {"zh": f"{len(rows)} 人", "en": f"{len(rows)} people"}
+    if team is not None and not incidents.invited(incident, team):
+        timeline.record(
+            session, incident.id, "not_in_drill", f"{where['zh']}不参加演练，未通知：{title['zh']}",
+            f"{where['en']} does not take part and was not alerted: {title['en']}", by=by,
+            refs={"alert": alert.id, "team": team}, audience="command",
+        )  # fmt: skip
+        return alert
     timeline.record(
         session, incident.id, "alert", f"已通知{where['zh']}（{len(rows)} 人）：{title['zh']}",
         f"{where['en']} alerted ({len(rows)}): {title['en']}", by=by, refs={"alert": alert.id, "team": team},
@@ -230,6 +238,16 @@ def issue(
             refs={"alert": alert.id, "team": team}, audience="command",
         )  # fmt: skip
     return alert
+
+
+def within_drill(session: Session, incident: incidents.Incident, team: str | None, asked: Sequence[str]) -> list[str]:
+    """Those of `asked` an alert may reach: everybody, or in a drill the people of the teams chosen for it."""
+    if incident.participants is None or team is not None and team in incident.participants:
+        return list(asked)
+    if team is not None:
+        return []
+    chosen = {person.id for one in incident.participants for person, _ in people.members(session, one)}
+    return [person for person in asked if person in chosen]
 
 
 def issue_to(

@@ -166,6 +166,10 @@ def command(
         raise Refused("team_unknown", "没有这个组。", "There is no such team.", path="team")
     for person in to:
         people.standing(session, person)
+    if team is not None and not incidents.invited(incident, team):
+        raise _not_in_drill("team")
+    if len(alerts.within_drill(session, incident, team, to)) < len(to):
+        raise _not_in_drill("people")
     both = {"zh": title, "en": title}
     order = orders.Order(
         id=id, incident=incident.id, team=team, kind="manual", title=both, text={"zh": text, "en": text}, critical=critical,
@@ -183,6 +187,13 @@ def command(
         refs={"order": id, "alert": alert.id, "team": team},
     )  # fmt: skip
     return order
+
+
+def _not_in_drill(path: str) -> Refused:
+    return Refused(
+        "not_in_drill", "该组或人员不参加演练，不能下达指令。", "They do not take part in this drill and may not be ordered.",
+        path=path,
+    )  # fmt: skip
 
 
 def push_arrived(session: Session, delivery: outbox.Delivery, kind: str, occurred_at: datetime) -> None:

@@ -97,6 +97,8 @@ def start_limit(
         due = rules.due_at(rule, at, plan.timezone or people.organisation(session).timezone, known)
     except rules.LengthUnknown:
         return None
+    if rule.key != "review":  # what comes after a drill is written in real time
+        due = at + incidents.pace(incident, due - at)
     owners = plans.teams_for(session, plan, rule.owner)
     limit = limits.Limit(
         id=new_id(), incident=incident.id, key=rule.key, title=words(rule.title), clause=clause(rule.clause),
@@ -150,7 +152,7 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         order = orders.Order(
             id=new_id(), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
             text=words(rule.text), critical=rule.critical, read_back=rule.read_back, clause=clause(rule.clause),
-            issued_at=at, due_at=at + timedelta(seconds=rule.within.seconds) if rule.within else None, status="issued",
+            issued_at=at, due_at=at + incidents.pace(incident, timedelta(seconds=rule.within.seconds)) if rule.within else None, status="issued",
         )  # fmt: skip
         incidents.join(session, incident, team)
         session.add(order)
@@ -192,6 +194,7 @@ def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: 
     if route.after is None or (following is None and route.then is None):
         return
     at, asked = now(), plan.team(route.to[step]).title
+    after = incidents.pace(incident, timedelta(seconds=route.after.seconds))
     then = plan.team(following).title if following else None
     session.add(
         limits.Limit(
@@ -200,7 +203,7 @@ def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: 
             owner_team=next(iter(plans.teams_for(session, plan, route.to[step])), None),
             rule={"kind": "route", "route": route.key, "step": step},
             consequence={"zh": f"转报{then.zh}", "en": f"{then.en} is told"} if then else None, started_at=at,
-            due_at=at + timedelta(seconds=route.after.seconds), length_seconds=route.after.seconds, status=limits.RUNNING,
+            due_at=at + after, length_seconds=round(after.total_seconds()), status=limits.RUNNING,
         )
     )  # fmt: skip
 

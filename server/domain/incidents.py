@@ -34,6 +34,8 @@ class Incident(Model):
     levels: Mapped[dict[str, Any]] = mapped_column(default=dict)
     level: Mapped[Any | None]
     drill: Mapped[bool] = mapped_column(Boolean, default=False)
+    speed: Mapped[int] = mapped_column(Integer, default=1)
+    participants: Mapped[Any | None]
     place: Mapped[Id | None] = mapped_column(ForeignKey("place.id"))
     lat: Mapped[float | None] = mapped_column(Float)
     lon: Mapped[float | None] = mapped_column(Float)
@@ -61,7 +63,7 @@ class Incident(Model):
         return {
             "id": self.id, "title": self.title, "text": self.text, "plan": self.plan, "revision": self.revision,
             "plan_version": revision.version if revision else None, "trigger": self.trigger, "status": self.status,
-            "level": self.level, "drill": self.drill, "place": self.place,
+            "level": self.level, "drill": self.drill, "speed": self.speed, "place": self.place,
             "position": {"lat": self.lat, "lon": self.lon} if self.lat is not None else None,
             "by": self.by, "started_at": iso(self.started_at), "occurred_at": iso(self.started_at),
             "received_at": iso(self.received_at), "activated_at": iso(self.activated_at),
@@ -201,9 +203,12 @@ def spaces(session: Session, by: Standing) -> list[str]:
 def report(
     session: Session, id: str, title: str, by: Standing, *, occurred_at: datetime, plan: str | None = None,
     trigger: str | None = None, place: str | None = None, lat: float | None = None, lon: float | None = None,
-    text: str | None = None, drill: bool = False,
+    text: str | None = None, drill: bool = False, speed: int = 1, participants: list[str] | None = None,
 ) -> Incident:  # fmt: skip
-    """Raise an incident, under the approved revision of a plan where one is named."""
+    """Raise an incident, under the approved revision of a plan where one is named.
+
+    Of a drill: how many times faster its limits run, and the only teams it may reach (None: every one).
+    """
     rights.require(by, "incident.raise")
     revision = plans.in_use(session, plan) if plan else None
     if trigger is not None and revision is not None:
@@ -214,25 +219,35 @@ def report(
             )
     incident = Incident(
         id=id, title=title, text=text, plan=revision.plan if revision else None, revision=revision.id if revision else None,
-        trigger=trigger, status="reported", levels={}, drill=drill, place=places.known(session, place), lat=lat, lon=lon,
+        trigger=trigger, status="reported", levels={}, drill=drill,
+        speed=speed, participants=participants, place=places.known(session, place), lat=lat, lon=lon,
         by=by.id, started_at=occurred_at, received_at=now(), version=1,
     )  # fmt: skip
     session.add(incident)
     session.flush()
-    zh, en = ("演练", "Drill") if drill else ("事件", "Incident")
     timeline.record(
-        session, id, "report", f"{by.name}报告{zh}：{title}", f"{en} reported by {by.name}: {title}", by=by.id,
+        session, id, "report", f"{by.name}报告事件：{title}", f"Incident reported by {by.name}: {title}", by=by.id,
         occurred_at=occurred_at, refs={"place": place},
     )  # fmt: skip
     return incident
 
 
 def join(session: Session, incident: Incident, team: str) -> None:
-    """Let a team take part; does nothing when it already does."""
-    if session.get(IncidentTeam, (incident.id, team)) is None:
+    """Let a team take part; does nothing when it already does, or when a drill was not meant for it."""
+    if invited(incident, team) and session.get(IncidentTeam, (incident.id, team)) is None:
         session.add(IncidentTeam(incident=incident.id, team=team, since=now()))
         session.flush()
         feed.touch(session, incident)
+
+
+def invited(incident: Incident, team: str) -> bool:
+    """Whether a team may be reached: every one, or those chosen for a drill."""
+    return incident.participants is None or team in incident.participants
+
+
+def pace(incident: Incident, length: timedelta) -> timedelta:
+    """A length of the plan's time as it runs in this incident: a drill at 60 times makes a second of each minute."""
+    return length / incident.speed
 
 
 def move(incident: Incident, to: str, *, allowed: tuple[str, ...]) -> None:
@@ -265,5 +280,9 @@ def known(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, A
         found[fact.key] = True if fact.value is None else fact.value
         times[fact.key] = fact.occurred_at
     found.update({f"{scale}.{level}": True for scale, level in incident.levels.items()})
-    found.update(rules.elapsed_measures(plan, times, now()))
+    since, at = incident.started_at, now()
+    if incident.speed > 1:  # what counts by itself counts in the plan's time
+        times = {key: since + (time - since) * incident.speed for key, time in times.items()}
+        at = since + (at - since) * incident.speed
+    found.update(rules.elapsed_measures(plan, times, at))
     return found

@@ -75,15 +75,7 @@ def record_fact(
     unit: str | None = None, note: str | None = None,
 ) -> incidents.Happening:  # fmt: skip
     """Record a named fact or a measured value. Raises Refused for one that is neither general nor in the plan."""
-    plan = plans.rules_of(session, incident.revision)
-    title = _title_of(plan, key)
-    if title is None:
-        raise Refused(
-            "fact_unknown", "预案中没有这个事实或测量值。", "The plan knows no such fact or measure.", path="key"
-        )
-    measure = next((one for one in plan.measures if one.key == key), None) if plan else None
-    if measure is not None:
-        _check_measure(measure, value, unit)
+    title = check_fact(plans.rules_of(session, incident.revision), key, value, unit)
     shown = "" if value is None else f"：{value}{' ' + unit if unit else ''}"
     timeline.record(
         session, incident.id, "fact", f"{by.name}：{title.zh}{shown}", f"{by.name}: {title.en}{shown.replace('：', ': ')}", by=by.id,
@@ -92,6 +84,34 @@ def record_fact(
     return course.happen(
         session, incident, key, occurred_at=occurred_at, by=by.id, value=value, unit=unit, note=note, id=id
     )
+
+
+def inject_fact(
+    session: Session, incident: Incident, *, key: str, occurred_at: datetime, value: Any = None, unit: str | None = None,
+    note: str | None = None,
+) -> incidents.Happening:  # fmt: skip
+    """Let a fact of a drill's script happen, told by nobody. Raises Refused as `record_fact` does."""
+    title = check_fact(plans.rules_of(session, incident.revision), key, value, unit)
+    shown = "" if value is None else f"：{value}{' ' + unit if unit else ''}"
+    more = f"（{note}）" if note else "", f" ({note})" if note else ""
+    timeline.record(
+        session, incident.id, "inject", f"情景注入：{title.zh}{shown}{more[0]}",
+        f"Injected: {title.en}{shown.replace('：', ': ')}{more[1]}", occurred_at=occurred_at,
+    )  # fmt: skip
+    return course.happen(session, incident, key, occurred_at=occurred_at, value=value, unit=unit, note=note)
+
+
+def check_fact(plan: rules.Plan | None, key: str, value: Any, unit: str | None) -> rules.Words:
+    """What people call a fact or measure. Raises Refused when the plan knows no such one or the value does not fit it."""
+    title = _title_of(plan, key)
+    if title is None:
+        raise Refused(
+            "fact_unknown", "预案中没有这个事实或测量值。", "The plan knows no such fact or measure.", path="key"
+        )
+    measure = next((one for one in plan.measures if one.key == key), None) if plan else None
+    if measure is not None:
+        _check_measure(measure, value, unit)
+    return title
 
 
 def _title_of(plan: rules.Plan | None, key: str) -> rules.Words | None:

@@ -44,6 +44,7 @@ RULES: dict[str, frozenset[str]] = {
         "plan.see": "admin commander leader responder observer",
         "plan.draft": "admin commander",
         "plan.approve": "admin commander",
+        "duty.done": "admin commander member",
         "drill.run": "admin commander leads",
         "device.revoke": "admin own",
         "device.test": "admin own",

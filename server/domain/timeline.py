@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Index, Integer, String, select, update
+from sqlalchemy import Boolean, Index, Integer, String, Uuid, column, select, table, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Database, Id, Key, Model, new_id
 
 START = "0" * 64
+_incident = table("incident", column("id", Uuid(as_uuid=False)), column("drill", Boolean))
 
 
 class Chain(Model):
@@ -84,6 +85,8 @@ def record(
     `audience` is "all", "command", a team's id, or that id with ":lead" for those who lead it.
     """
     received = now()
+    if _in_drill(session, incident):
+        zh, en = f"【演练】{zh}", f"[Drill] {en}"
     entry = {
         "incident": incident,
         "kind": kind,
@@ -95,6 +98,17 @@ def record(
         "received_at": received,
     }
     session.info.setdefault("entries", []).append(entry)
+
+
+def _in_drill(session: Session, incident: str) -> bool:
+    """Whether an incident is a drill: every line of its timeline says so."""
+    known: dict[str, bool] = session.info.setdefault("in_drill", {})
+    if incident not in known:
+        found = session.scalar(select(_incident.c.drill).where(_incident.c.id == incident))
+        if found is None:
+            return False
+        known[incident] = found
+    return known[incident]
 
 
 def attach(database: Database) -> None:

@@ -21,7 +21,7 @@ from server.domain.rules.guidance import (
     zones_in_force,
 )
 from server.domain.rules.jsonable import to_jsonable
-from server.domain.rules.lengths import Length, LengthUnknown
+from server.domain.rules.lengths import Cadence, Length, LengthUnknown, comes_round
 from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, propose_level
 from server.domain.rules.plans import Plan
 from server.domain.rules.timing import (
@@ -36,6 +36,7 @@ from server.domain.rules.timing import (
 from server.domain.rules.words import Clause, Words
 
 __all__ = [
+    "Cadence",
     "ChecklistRule",
     "Clause",
     "Condition",
@@ -51,6 +52,7 @@ __all__ = [
     "Proposal",
     "Words",
     "all_limits",
+    "comes_round",
     "consequences",
     "due_at",
     "elapsed_measures",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,29 @@ def due(length: Length, started_at: datetime, zone: ZoneInfo, measures: Mapping[
     if length.kind == "at_once":
         return start + timedelta(seconds=AT_ONCE_ALARM_SECONDS)
     return start + timedelta(seconds=length.seconds)
+
+
+def comes_round(cadence: Cadence, last: datetime, zone: ZoneInfo) -> datetime | None:
+    """When something that comes round is due again after `last` (aware), in UTC; None where no calendar can say.
+
+    It is due at its clock time, else at the end of its day. A weekday is the first one in the week that is due; a month
+    without the day ends on its last. What is done each shift or on occasion has no date.
+    """
+    if cadence.unit in ("shift", "occasion"):
+        return None
+    local = last.astimezone(zone)
+    day = local.date()
+    if cadence.unit in ("day", "week"):
+        day += timedelta(days=cadence.every * (7 if cadence.unit == "week" else 1))
+        if cadence.weekday is not None:
+            day -= timedelta(days=(day.weekday() - cadence.weekday) % 7)
+    else:
+        months = day.month - 1 + cadence.every * (12 if cadence.unit == "year" else 1)
+        year, month = day.year + months // 12, months % 12 + 1
+        day = date(year, month, min(day.day, monthrange(year, month)[1]))
+    if cadence.at is not None:
+        return datetime.combine(day, time.fromisoformat(cadence.at), zone).astimezone(UTC)
+    return datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
 
 
 def shortest_seconds(length: Length) -> int | None:

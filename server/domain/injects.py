@@ -1,0 +1,137 @@
+"""Injects: what the script of a drill lets happen at its times, each applied exactly once by the worker."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, String, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from server.clock import iso, now
+from server.db import Id, Key, Model, hits, new_id
+from server.domain import feed, incidents, reporting, rules
+from server.domain.errors import Refused
+
+WAITING, APPLIED, SKIPPED = "waiting", "applied", "skipped"
+
+
+class Inject(Model):
+    """A fact or measured value that comes `at_seconds` of the plan's time after the drill's start; due once it runs.
+
+    Only those who run drills may read it; everybody else meets it when it happens.
+    """
+
+    __tablename__ = "inject"
+    synced_type = "inject"
+    id: Mapped[Key]
+    drill: Mapped[Id] = mapped_column(ForeignKey("drill.id"))
+    by: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    at_seconds: Mapped[int] = mapped_column(Integer)
+    key: Mapped[str] = mapped_column(String(120))
+    value: Mapped[Any | None]
+    unit: Mapped[str | None] = mapped_column(String(20))
+    note: Mapped[str | None]
+    incident: Mapped[Id | None] = mapped_column(ForeignKey("incident.id"))
+    due_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(String(8), default=WAITING)
+    applied_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "drill"), Index("ix_inject_due", "status", "due_at"))
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """The script is for command and for whoever wrote it, never for those who are tested."""
+        return ("plans", f"me:{self.by}")
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The inject as phones keep it; `at_seconds` in the plan's time."""
+        return {
+            "id": self.id, "drill": self.drill, "at_seconds": self.at_seconds, "key": self.key, "value": self.value,
+            "unit": self.unit, "note": self.note, "due_at": iso(self.due_at), "status": self.status,
+            "applied_at": iso(self.applied_at), "by": self.by,
+        }  # fmt: skip
+
+
+def write(session: Session, drill: str, plan: rules.Plan, script: Sequence[dict[str, Any]], by: str) -> None:
+    """Keep the script of a drill. Raises Refused for a fact or value the plan does not know, naming its place."""
+    for number, one in enumerate(script):
+        try:
+            reporting.check_fact(plan, one["key"], one.get("value"), one.get("unit"))
+        except Refused as refusal:
+            raise Refused(refusal.code, refusal.zh, refusal.en, path=f"injects.{number}.{refusal.path}") from None
+        session.add(
+            Inject(
+                id=new_id(), drill=drill, by=by, at_seconds=one["at_seconds"], key=one["key"], value=one.get("value"),
+                unit=one.get("unit"), note=one.get("note"), status=WAITING,
+            )
+        )  # fmt: skip
+
+
+def arm(session: Session, drill: str, incident: incidents.Incident) -> None:
+    """Give every inject of a drill its due time, counted from the incident's start."""
+    for one in of(session, drill):
+        one.incident = incident.id
+        one.due_at = incident.started_at + incidents.pace(incident, timedelta(seconds=one.at_seconds))
+
+
+def of(session: Session, drill: str) -> list[Inject]:
+    """The script of a drill in order."""
+    query = select(Inject).where(Inject.drill == drill).order_by(Inject.at_seconds, Inject.id)
+    return list(session.scalars(query))
+
+
+def apply_due(session: Session, most: int = 20) -> int:
+    """Let the injects that are due happen; returns how many were dealt with.
+
+    Whoever gets one here is the only one who ever does: the mark and what follows from it are one transaction.
+    """
+    at = now()
+    query = (
+        select(Inject.id)
+        .where(Inject.status == WAITING, Inject.due_at <= at)
+        .order_by(Inject.due_at, Inject.id)
+        .limit(most)
+    )
+    done = 0
+    for key in list(session.scalars(query)):
+        statement = (
+            update(Inject)
+            .where(Inject.id == key, Inject.status == WAITING)
+            .values(status=APPLIED, applied_at=at)
+            .execution_options(synchronize_session=False)
+        )
+        if hits(session, statement) != 1:
+            continue
+        done += 1
+        inject = session.get(Inject, key, populate_existing=True)
+        assert inject is not None
+        feed.touch(session, inject)  # the conditional update went past the session; the feed must still hear of it
+        if not _happens(session, inject):
+            inject.status = SKIPPED
+    return done
+
+
+def _happens(session: Session, inject: Inject) -> bool:
+    """Let it happen in the drill's incident; False when that is over, or its plan no longer knows the fact."""
+    assert inject.incident is not None
+    incident = session.get(incidents.Incident, inject.incident, with_for_update=True, populate_existing=True)
+    if incident is None or incident.status not in incidents.OPEN or inject.due_at is None:
+        return False
+    try:
+        reporting.inject_fact(
+            session, incident, key=inject.key, occurred_at=inject.due_at, value=inject.value, unit=inject.unit,
+            note=inject.note,
+        )  # fmt: skip
+    except Refused:
+        return False
+    return True
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next inject of a running drill is due, or None."""
+    return session.scalar(select(func.min(Inject.due_at)).where(Inject.status == WAITING))
+
+
+def skip(session: Session, drill: str) -> None:
+    """Put aside what has not happened when a drill is over."""
+    for one in of(session, drill):
+        if one.status == WAITING:
+            one.status = SKIPPED
