@@ -157,7 +157,7 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
     "incident": {
         "id": id_, "title": text, "text": none_or(text), "plan": none_or(id_), "revision": none_or(id_),
         "plan_version": none_or(whole), "trigger": none_or(text), "status": one_of(*STATUSES), "level": none_or(level),
-        "drill": flag, "place": none_or(id_), "position": none_or(point), "started_at": at, "activated_at": none_or(at),
+        "drill": flag, "speed": whole, "place": none_or(id_), "position": none_or(point), "started_at": at, "activated_at": none_or(at),
         "restored_at": none_or(at), "ended_at": none_or(at), "version": whole, "teams": many(id_), **FACT,
     },
     "fact": {
@@ -267,9 +267,23 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
         "clause": none_or(clause), "made_at": at, "signed_by": none_or(id_), "signed_at": none_or(at),
     },
     "drill": {
-        "id": id_, "plan": id_, "title": text, "scheduled_at": at, "announced": flag, "scenario": text, "risk_check": text,
-        "status": one_of("planned", "running", "done"), "incident": none_or(id_), "observations": none_or(text),
-        "weak_points": many(text), "score": none_or(by_key(anything)), **FACT,
+        "id": id_, "plan": id_, "rule": none_or(text), "title": text, "scheduled_at": at, "announced": flag, "speed": whole,
+        "participants": none_or(many(id_)), "scenario": text, "risk_check": text,
+        "status": one_of("planned", "running", "done"), "incident": none_or(id_), "started_at": none_or(at),
+        "finished_at": none_or(at), "observations": none_or(text), "weak_points": many(text),
+        "score": none_or(part(
+            "ScoreRow", met=whole, late=whole, unmet=whole, answers=part(
+                "AnswersRow", asked=whole, answered=whole, median_answer_seconds=none_or(whole)
+            ),
+            limits=many(part(
+                "ScoredRow", key=text, title=words, result=one_of("met", "late", "unmet"), by_seconds=none_or(whole)
+            )),
+        )), **FACT,
+    },
+    "inject": {
+        "id": id_, "drill": id_, "at_seconds": whole, "key": text, "value": none_or(scalar), "unit": none_or(text),
+        "note": none_or(text), "due_at": none_or(at), "status": one_of("waiting", "applied", "skipped"),
+        "applied_at": none_or(at), "by": id_,
     },
     "entry": {
         "id": id_, "incident": id_, "seq": whole, "kind": text, "text": words, "refs": by_key(scalar), "hash": text, **FACT,

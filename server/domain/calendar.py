@@ -89,4 +89,4 @@ def _drilled(session: Session, plan: str) -> dict[str, datetime]:
 def _done(session: Session, plan: str) -> dict[str, datetime]:
     """When each quiet-day duty of a plan was done last."""
     query = select(DutyRound.duty, func.max(DutyRound.occurred_at)).where(DutyRound.plan == plan)
-    return dict(session.execute(query.group_by(DutyRound.duty)).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query.group_by(DutyRound.duty))}

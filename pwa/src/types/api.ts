@@ -306,6 +306,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drills/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When the drills and quiet-day duties of the plans in use are due. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Every drill and duty the plans ask for, the next due first. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/drills/{drill}/finishes/{id}": {
         parameters: {
             query?: never;
@@ -1399,6 +1434,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plans/{key}/duties/{name}/rounds/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /** Say that a quiet-day duty was done */
+        put: operations["complete_duty"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plans/{key}/pack": {
         parameters: {
             query?: never;
@@ -2241,6 +2297,11 @@ export interface components {
             /** Format: date-time */
             occurred_at?: string;
         };
+        AnswersRow: {
+            answered: number;
+            asked: number;
+            median_answer_seconds: number | null;
+        };
         BackEntryBody: {
             /** Format: date-time */
             due?: string;
@@ -2275,6 +2336,8 @@ export interface components {
             items: unknown[];
             /** Format: uuid */
             person?: string;
+            /** @default 1 */
+            schema?: number;
         };
         BoardRow: {
             /** Format: uuid */
@@ -2401,19 +2464,26 @@ export interface components {
         DrillBody: {
             /** @default true */
             announced?: boolean;
+            injects?: components["schemas"]["InjectBody"][];
             /** Format: date-time */
             occurred_at?: string;
+            participants?: string[];
             plan: string;
             risk_check: string;
+            rule?: string;
             scenario: string;
             /** Format: date-time */
             scheduled_at: string;
+            /** @default 1 */
+            speed?: number;
             title: string;
         };
         DrillRow: {
             announced: boolean;
             /** Format: uuid */
             by: string;
+            /** Format: date-time */
+            finished_at: string | null;
             /** Format: uuid */
             id: string;
             /** Format: uuid */
@@ -2421,17 +2491,20 @@ export interface components {
             observations: string | null;
             /** Format: date-time */
             occurred_at: string;
+            participants: string[] | null;
             /** Format: uuid */
             plan: string;
             /** Format: date-time */
             received_at: string;
             risk_check: string;
+            rule: string | null;
             scenario: string;
             /** Format: date-time */
             scheduled_at: string;
-            score: {
-                [key: string]: unknown;
-            } | null;
+            score: components["schemas"]["ScoreRow"] | null;
+            speed: number;
+            /** Format: date-time */
+            started_at: string | null;
             /** @enum {string} */
             status: "planned" | "running" | "done";
             title: string;
@@ -2600,6 +2673,7 @@ export interface components {
             restored_at: string | null;
             /** Format: uuid */
             revision: string | null;
+            speed: number;
             /** Format: date-time */
             started_at: string;
             /** @enum {string} */
@@ -2609,6 +2683,32 @@ export interface components {
             title: string;
             trigger: string | null;
             version: number;
+        };
+        InjectBody: {
+            at_seconds: number;
+            key: string;
+            note?: string;
+            unit?: string;
+            value?: number | string | boolean;
+        };
+        InjectRow: {
+            /** Format: date-time */
+            applied_at: string | null;
+            at_seconds: number;
+            /** Format: uuid */
+            by: string;
+            /** Format: uuid */
+            drill: string;
+            /** Format: date-time */
+            due_at: string | null;
+            /** Format: uuid */
+            id: string;
+            key: string;
+            note: string | null;
+            /** @enum {string} */
+            status: "waiting" | "applied" | "skipped";
+            unit: string | null;
+            value: string | number | boolean | null;
         };
         ItemRow: {
             /** Format: uuid */
@@ -3279,6 +3379,25 @@ export interface components {
         RevisionApprovalBody: {
             /** Format: date-time */
             occurred_at?: string;
+        };
+        RoundBody: {
+            note?: string;
+            /** Format: date-time */
+            occurred_at?: string;
+        };
+        ScoreRow: {
+            answers: components["schemas"]["AnswersRow"];
+            late: number;
+            limits: components["schemas"]["ScoredRow"][];
+            met: number;
+            unmet: number;
+        };
+        ScoredRow: {
+            by_seconds: number | null;
+            key: string;
+            /** @enum {string} */
+            result: "met" | "late" | "unmet";
+            title: components["schemas"]["WordsRow"];
         };
         SectionBody: {
             /** Format: date-time */
@@ -5282,6 +5401,107 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["OrderBody"];
+            };
+        };
+        responses: {
+            /** @description Took effect; 200 when it had before. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    complete_duty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoundBody"];
             };
         };
         responses: {
