@@ -76,7 +76,7 @@ def _prepare(routes: Map, raw: Any) -> dict[str, Any]:
     except HTTPException:
         return {"result": _result(given, "refused", 404, "unknown_path")}
     view = http.FACTS.get(endpoint)
-    clean = {name: clean_id(value) for name, value in ids.items()}
+    clean = {name: value if name in http.NAMED else clean_id(value) for name, value in ids.items()}
     if view is None or None in clean.values():
         return {"result": _result(item["id"], "refused", 404, "unknown_path")}
     if clean["id"] != item["id"]:

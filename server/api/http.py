@@ -189,6 +189,8 @@ class Sender:
     sequence: int | None = None
 
 
+NAMED = frozenset({"key", "name", "version", "filename"})
+"""The parts of an address that are words and not ids."""
 FACTS: dict[str, FactView] = {}
 
 
@@ -376,7 +378,7 @@ def install(app: Flask) -> None:
             for name, value in request.view_args.items():
                 if "\0" in value:
                     raise errors.NotFound()
-                if name not in {"key", "name", "version", "filename"} and (found := clean_id(value)) is None:
+                if name not in NAMED and (found := clean_id(value)) is None:
                     raise errors.NotFound()
                 if name not in {"key", "name", "version", "filename"}:
                     request.view_args[name] = found

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import people, rules
+from server.domain import feed, people, rules
 from server.domain.errors import Conflict, Forbidden, NotFound
 from server.domain.people import Standing
 
@@ -156,6 +156,7 @@ def keep(session: Session, compiled: rules.Plan, text: str, by: str | None) -> t
     session.add(revision)
     session.flush()
     plan.title, plan.category = title, compiled.category
+    feed.touch(session, plan)  # its newest rules are others now, whatever its own columns say
     return revision, True
 
 

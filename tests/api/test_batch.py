@@ -11,6 +11,7 @@ from server.clock import clock, iso, now
 from server.db import new_id
 from server.domain.facts import Fact
 from server.domain.incidents import Incident
+from server.domain.plans import Plan, Reading, Revision
 from server.domain.timeline import Entry
 from tests.cast import MORNING, Stage
 from tests.situation import ticketing
@@ -42,6 +43,24 @@ def test_items_take_effect_in_order_and_item_three_of_ten_is_refused(stage: Stag
         assert kept is not None
         assert kept.sent is not None
         assert (kept.outcome, kept.code, kept.person, kept.sent["text"]) == ("refused", "invalid", phone.person, "")
+
+
+def test_a_thing_named_by_words_is_found_as_in_a_single_request(stage: Stage) -> None:
+    phone = stage["visitors_one"]
+    with stage.database.read() as session:
+        revision = session.scalars(select(Revision).where(Revision.status == "approved")).first()
+        assert revision is not None
+        plan = session.get_one(Plan, revision.plan)
+    phone.later(f"/plans/{plan.key}/revisions/{revision.version}/readings", {})
+    phone.later(f"/plans/{plan.key}/revisions/999/readings", {})
+    assert [(one["status"], one.get("code")) for one in phone.drain()] == [
+        ("applied", None),
+        ("refused", "revision_unknown"),
+    ]
+    with stage.database.read() as session:
+        assert [one.person for one in session.scalars(select(Reading).where(Reading.revision == revision.id))] == [
+            phone.person
+        ]
 
 
 def test_the_same_batch_again_changes_nothing_and_answers_the_same(stage: Stage) -> None:

@@ -694,7 +694,7 @@ export const en: Words = {
     from: 'from',
     at_zero: 'at zero',
     print: 'Print',
-    print_lead: 'The whole plan or one team’s part on paper, for when power or network fail. Opens in a new page.',
+    print_lead: 'The whole plan or the part of one team on paper, for when power or network fail. Opens in a new page.',
     print_whole: 'Whole plan',
     library: 'Library',
     own: 'Our plans',
