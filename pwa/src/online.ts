@@ -2,7 +2,7 @@
 import { call, Offline, Refused } from './api';
 import { say } from './i18n/say';
 import { sync } from './sync';
-import type { Id, Role, TeamRole } from './types';
+import type { Id } from './types';
 
 /** Shuts a device out; its data is cleared at its next contact. Raises `Offline` or `Refused`. */
 export async function revokeDevice(device: Id): Promise<void> {
@@ -13,42 +13,6 @@ export async function revokeDevice(device: Id): Promise<void> {
 /** Whether the incident's record is whole; `broken_at` is the first entry that disagrees. Raises `Offline` or `Refused`. */
 export async function verifyRecord(incident: Id): Promise<{ intact: boolean; broken_at: number | null }> {
   return await call('GET', `/incidents/${incident}/verification`);
-}
-
-/** A person's record as administrators see it. */
-export interface Account {
-  id: Id;
-  username: string;
-  name: string;
-  role: Role;
-  phone: string | null;
-  locale: 'zh' | 'en';
-  active: boolean;
-}
-
-/** Everybody's record, those disabled included. Raises `Offline` or `Refused`. */
-export async function accounts(): Promise<Account[]> {
-  return (await call<{ people: Account[] }>('GET', '/people')).people;
-}
-
-/** Creates or changes a person; without a password the old one stays. Raises `Offline` or `Refused`. */
-export async function putAccount({ id, ...record }: Account, password?: string): Promise<void> {
-  await call('PUT', `/people/${id}`, { body: { ...record, ...(password ? { password } : {}) } });
-  await sync();
-}
-
-export interface Post {
-  id: Id;
-  person: Id;
-  team: Id;
-  role: TeamRole;
-  rank: number;
-}
-
-/** Gives, changes or (`ended`) takes away a post. Raises `Offline` or `Refused`. */
-export async function putPost({ id, ...post }: Post, ended = false): Promise<void> {
-  await call('PUT', `/memberships/${id}`, { body: { ...post, ended } });
-  await sync();
 }
 
 /** Why something that needs the network did not happen, as a sentence; errors of another kind are raised again. */

@@ -94,13 +94,16 @@ export function myReports(): Readable<Report[]> {
 /** A report with its chain, the first one first; null when this phone has none by that id. */
 export function reportOf(
   id: Id,
-): Readable<{ report: Report; chain: Report[]; incident: Incident | undefined } | null | undefined> {
+): Readable<
+  { report: Report; chain: Report[]; incident: Incident | undefined; plan: Plan | undefined } | null | undefined
+> {
   return watch(async () => {
     const report = await get('report', id);
     if (!report) return null;
     const incident = report.incident ? await get('incident', report.incident) : undefined;
-    return { report, chain: chainOf(report, await all('report')), incident };
-  }, ['report', 'incident']);
+    const plan = incident && (await all('plan')).find((one) => one.id === incident.plan || one.key === incident.plan);
+    return { report, chain: chainOf(report, await all('report')), incident, plan };
+  }, ['report', 'incident', 'plan']);
 }
 
 /** All reports linked by `previous` in either direction, by time. */
