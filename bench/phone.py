@@ -92,8 +92,15 @@ def prepare(house: House) -> None:
         for number in range(start, min(start + 50, ENTRIES)):
             id = new_id()
             path = f"/api/v1/incidents/{incident}/entries/{id}"
-            items.append({"id": id, "seq": number + 1, "method": "PUT", "path": path, "body": {"text": f"第 {number} 条记事"}})
-        batch = {"device": commander.device, "person": commander.me["person"]["id"], "epoch": commander.me["epoch"], "items": items}
+            items.append(
+                {"id": id, "seq": number + 1, "method": "PUT", "path": path, "body": {"text": f"第 {number} 条记事"}}
+            )
+        batch = {
+            "device": commander.device,
+            "person": commander.me["person"]["id"],
+            "epoch": commander.me["epoch"],
+            "items": items,
+        }
         status, answer = commander.call("POST", "/batch", batch)
         if status != 200 or any(one["status"] != "applied" for one in answer["results"]):
             sys.exit(f"the timeline could not be filled: {answer}")
@@ -119,7 +126,9 @@ def measure(playwright: Playwright, house: House, profile: Path, rounds: int) ->
             starts.append(page.evaluate("() => window.seen.alert"))
             taps += tap(page)
             if number == rounds - 1:
-                page.evaluate("() => { location.hash = document.querySelector('main a[href*=\"/incidents/\"]').hash + '/timeline' }")
+                page.evaluate(
+                    "() => { location.hash = document.querySelector('main a[href*=\"/incidents/\"]').hash + '/timeline' }"
+                )
                 page.locator("ol.timeline > li").first.wait_for()
                 scrolled = page.evaluate(SCROLL)
                 frames, shown = scrolled["frames"], scrolled["shown"]
@@ -164,7 +173,9 @@ def first_load(page: Page, house: House) -> int:
 
     scripts: set[str] = set()
     session = page.context.new_cdp_session(page)
-    session.on("Network.responseReceived", lambda event: scripts.add(event["requestId"]) if event["type"] == "Script" else None)
+    session.on(
+        "Network.responseReceived", lambda event: scripts.add(event["requestId"]) if event["type"] == "Script" else None
+    )
     session.on("Network.loadingFinished", finished)
     session.send("Network.enable")
     page.goto(house.url)

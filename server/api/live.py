@@ -1,19 +1,18 @@
 """The live stream: tells open phones which spaces moved, through one hub for each web process."""
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
-from datetime import timedelta
-from typing import Any
+from collections.abc import Generator
+from datetime import datetime, timedelta
 
 import orjson
 import psycopg
-from flask import Flask, Response, current_app, g, stream_with_context
+from flask import Flask, Response, current_app, g, request
 from sqlalchemy import select
 
 from server.api import http
+from server.api.streams import BEAT, BYE, Listener, open_listener
 from server.clock import now
 from server.db import Database
 from server.domain import feed, incidents, people
@@ -23,37 +22,13 @@ from server.domain.errors import Busy, NotFound
 blp = http.blueprint("live")
 log = logging.getLogger("tocsin.live")
 HEARTBEAT = 15.0
-TICK = 0.1
+LOOK = 0.03
+"""Seconds between two looks at SQLite's data version, a few microseconds each."""
+GAP = 0.25
+"""Seconds at least between two pokes, so that a crowd of commits becomes four pokes a second."""
 RECHECK = 3.0
 MOST_STREAMS = 20_000
 OVERLAP = timedelta(seconds=5)
-
-
-class Listener:
-    """One open stream: whose it is, what it may hear of, and the events that wait to be written."""
-
-    def __init__(self, person: str, session: str, spaces: set[str]) -> None:
-        self.person, self.session, self.spaces = person, session, spaces
-        self.events: queue.Queue[bytes | None] = queue.Queue(maxsize=64)
-
-    def tell(self, event: bytes) -> None:
-        """Queue an event; a listener that cannot keep up is closed and catches up when it comes back."""
-        try:
-            self.events.put_nowait(event)
-        except queue.Full:
-            self.close()
-
-    def close(self) -> None:
-        """End the stream after what is queued, or at once when the queue is full."""
-        while True:
-            try:
-                self.events.put_nowait(None)
-                return
-            except queue.Full:
-                try:
-                    self.events.get_nowait()
-                except queue.Empty:
-                    continue
 
 
 class Hub:
@@ -87,27 +62,38 @@ class Hub:
         """End every stream at once; phones come back to the next process."""
         self.closing = True
         for listener in list(self.listeners):
-            listener.tell(b"event: bye\ndata: {}\n\n")
+            listener.tell(BYE)
             listener.close()
 
     def _watch(self) -> None:
-        wait = self._wait_sqlite() if self.database.is_sqlite else self._wait_postgresql()
-        checked = time.monotonic()
+        wait = self._waiting()
+        checked = beaten = time.monotonic()
         since = now() - OVERLAP
         with self.database.read() as session:
             self._known = feed.changed_since(session, since)
         while not self.closing and self.listeners:
             try:
-                if next(wait):
+                moved, at = next(wait), time.monotonic()
+                if moved:
                     since = self._look(since)
-                if time.monotonic() - checked > RECHECK:
-                    checked = time.monotonic()
+                if at - checked > RECHECK:
+                    checked = at
                     self._recheck()
+                if at - beaten > HEARTBEAT:
+                    beaten = at
+                    for listener in list(self.listeners):
+                        listener.tell(BEAT)
+                if moved:
+                    time.sleep(max(0.0, at + GAP - time.monotonic()))
             except Exception:
                 log.exception("the hub stumbled and goes on")
                 time.sleep(1)
-                wait = self._wait_sqlite() if self.database.is_sqlite else self._wait_postgresql()
+                wait.close()
+                wait = self._waiting()
         wait.close()
+
+    def _waiting(self) -> Generator[bool]:
+        return self._wait_sqlite() if self.database.is_sqlite else self._wait_postgresql()
 
     def _wait_sqlite(self) -> Generator[bool]:
         with self.database.engine.connect() as connection:
@@ -121,7 +107,7 @@ class Hub:
                 cursor.close()
                 yield last is not None and current != last
                 last = current
-                time.sleep(TICK)
+                time.sleep(LOOK)
 
     def _wait_postgresql(self) -> Generator[bool]:
         url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -130,23 +116,28 @@ class Hub:
             yield True
             while True:
                 heard = any(True for _ in connection.notifies(timeout=RECHECK, stop_after=1))
-                if heard:
-                    time.sleep(TICK / 2)  # gathers what commits together into one poke
-                    for _ in connection.notifies(timeout=0):
-                        pass
+                for _ in connection.notifies(timeout=0):
+                    pass
                 yield heard
 
-    def _look(self, since: Any) -> Any:
+    def _look(self, since: datetime) -> datetime:
         started = now()
+        since = min(since, started - OVERLAP)  # the clock may have been set back
         with self.database.read() as session:
             found = feed.changed_since(session, since)
+            ended = set(session.scalars(select(SignIn.id).where(SignIn.ended_at >= since)))
         moved = {space: version for space, version in found.items() if self._known.get(space) != version}
         self._known.update(moved)
         self._refresh(moved)
+        pokes: dict[tuple[str, ...], bytes] = {}
         for listener in list(self.listeners):
-            mine = {space: version for space, version in moved.items() if space in listener.spaces}
-            if mine:
-                listener.tell(b"event: poke\ndata: " + orjson.dumps({"spaces": mine}) + b"\n\n")
+            if listener.session in ended:
+                listener.close()
+            elif mine := tuple(space for space in moved if space in listener.spaces):
+                if mine not in pokes:
+                    told = orjson.dumps({"spaces": {space: moved[space] for space in mine}})
+                    pokes[mine] = b"event: poke\ndata: " + told + b"\n\n"
+                listener.tell(pokes[mine])
         return started - OVERLAP
 
     def _refresh(self, moved: dict[str, int]) -> None:
@@ -186,25 +177,9 @@ def stream() -> Response:
     """Listen for what moves."""
     hub: Hub = current_app.extensions["tocsin_hub"]
     spaces = http.read(lambda session: set(incidents.spaces(session, g.standing)))
-    listener = Listener(g.standing.id, g.session, spaces)
+    listener = open_listener(request.environ, g.standing.id, g.session, spaces)
     hub.join(listener)
-
-    def events() -> Iterator[bytes]:
-        try:
-            yield b"retry: 2000\n: open\n\n"
-            while True:
-                try:
-                    event = listener.events.get(timeout=HEARTBEAT)
-                except queue.Empty:
-                    yield b": beat\n\n"
-                    continue
-                if event is None:
-                    return
-                yield event
-        finally:
-            hub.leave(listener)
-
-    response = Response(stream_with_context(events()), content_type="text/event-stream")
+    response = Response(listener.events(hub.leave), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

@@ -1,0 +1,182 @@
+"""The live stream: idle streams, memory of each, and how long a broadcast takes to the first and the last of them.
+
+`python -m bench.live [--streams N] [--rounds N]` runs ours (one web process, SQLite) and the usual recipe of a generator with a
+queue under gunicorn's gevent worker, one after the other, and prints a table.
+"""
+
+import argparse
+import json
+import resource
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from server.db import new_id
+from tests.faults.runner.wire import Wire
+from tests.house import House, free_port
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.live")
+    parser.add_argument("--streams", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, given.streams * 2 + 500)), hard))
+    print("| server, one process | streams | KB each | first ms | last ms (least – most) | GET p99 idle → streams ms |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for measure in (recipe, ours):
+        print(measure(given.streams, given.rounds), flush=True)
+
+
+def ours(count: int, rounds: int) -> str:
+    """Tocsin's hub: a fact is committed, the hub hears of it and tells every stream."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-live-") as folder:
+        house = House(Path(folder), TOCSIN_WEB_WORKERS="1")
+        try:
+            house.start("web")
+            wire = Wire(house.port)
+            signing = {"username": "commander", "password": house.password, "device": {"id": new_id(), "name": "bench"}}
+            assert wire.call("POST", "/sessions", signing).status == 200
+            incident = new_id()
+            assert wire.call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+            worker = psutil.Process(house.processes["web"].pid).children()[0]
+
+            def tell() -> None:
+                assert wire.call("PUT", f"/incidents/{incident}/entries/{new_id()}", {"text": "一"}).status == 201
+
+            def ask() -> None:
+                assert wire.call("GET", "/me").status == 200
+
+            head = (
+                f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost:{house.port}\r\nCookie: tocsin={wire.cookie}\r\n\r\n"
+            )
+            return _row("Tocsin, commit to poke", count, rounds, house.port, head, worker, tell, ask)
+        finally:
+            house.stop()
+
+
+def recipe(count: int, rounds: int) -> str:
+    """The peer: a request makes the process put the event into every stream's queue."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "gunicorn", "-k", "gevent", "-w", "1", "--worker-connections", "20000", "-b", f"127.0.0.1:{port}",
+        "--log-level", "error", "--no-control-socket", "bench.queue_recipe:app",
+    ]  # fmt: skip
+    server = subprocess.Popen(command)
+    try:
+        _wait_for(port)
+        worker = psutil.Process(server.pid).children()[0]
+
+        def tell() -> None:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/tell", data=b"").close()
+
+        head = f"GET /stream HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+        return _row("generator + queue, gevent", count, rounds, port, head, worker, tell, None)
+    finally:
+        for process in (*psutil.Process(server.pid).children(), psutil.Process(server.pid)):
+            process.kill()  # told to end politely it waits half a minute for its streams
+        server.wait()
+
+
+def _row(
+    name: str, count: int, rounds: int, port: int, head: str, worker: psutil.Process, tell: Callable[[], None],
+    ask: Callable[[], None] | None,
+) -> str:  # fmt: skip
+    tell()
+    before = _p99(ask) if ask else 0.0
+    empty = worker.memory_info().rss
+    streams = [_open(port, head) for _ in range(count)]
+    each = (worker.memory_info().rss - empty) / count / 1024
+    firsts, lasts = [], []
+    for _ in range(rounds):
+        time.sleep(0.5)
+        first, last = _broadcast(streams, tell)
+        firsts.append(first)
+        lasts.append(last)
+    after = _p99(ask) if ask else 0.0
+    for stream in streams:
+        stream.close()
+    spread = f"{statistics.median(lasts):.0f} ({min(lasts):.0f} – {max(lasts):.0f})"
+    p99 = f"{before:.0f} → {after:.0f}" if ask else "–"
+    return f"| {name} | {count:,} | {each:.1f} | {statistics.median(firsts):.0f} | {spread} | {p99} |"
+
+
+def _open(port: int, head: str) -> socket.socket:
+    stream = socket.create_connection(("127.0.0.1", port), timeout=20)
+    stream.sendall(head.encode())
+    got = b""
+    while b"open\n\n" not in got:
+        got += stream.recv(4096)
+    stream.setblocking(False)
+    return stream
+
+
+def _broadcast(streams: list[socket.socket], tell: Callable[[], None]) -> tuple[float, float]:
+    """Milliseconds from the request to the first and to the last stream that heard of it."""
+    with selectors.EpollSelector() as selector:
+        for stream in streams:
+            selector.register(stream, selectors.EVENT_READ)
+        waiting = set(streams)
+        start = time.perf_counter()
+        telling = threading.Thread(target=tell)
+        telling.start()
+        first = 0.0
+        while waiting:
+            found = selector.select(20)
+            assert found, f"{len(waiting)} streams never heard"
+            for key, _ in found:
+                stream = key.fileobj
+                assert isinstance(stream, socket.socket)
+                if b"event: poke" in stream.recv(65536):
+                    first = first or time.perf_counter()
+                    waiting.discard(stream)
+                    selector.unregister(stream)
+        last = time.perf_counter()
+        telling.join()
+    time.sleep(0.3)
+    for stream in streams:
+        _drain(stream)
+    return (first - start) * 1000, (last - start) * 1000
+
+
+def _drain(stream: socket.socket) -> None:
+    try:
+        while stream.recv(65536):
+            pass
+    except BlockingIOError:
+        return
+
+
+def _p99(ask: Callable[[], None], times: int = 200) -> float:
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        ask()
+        took.append((time.perf_counter() - start) * 1000)
+    return sorted(took)[int(times * 0.99) - 1]
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(json.dumps({"port": port, "answers": False}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The live stream on the real web process: tells what moved, ends at once when it must, and loses nothing over a gap."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.db import new_id
+from tests.faults.runner.wire import Wire
+from tests.house import House, Phone
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+IDLE = 60
+connections = contextlib.ExitStack()
+"""What a test has open; closed after each."""
+
+
+class Stream:
+    """An open stream as a browser reads it."""
+
+    def __init__(self, port: int, cookie: str, version: str = "1.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        head = f"GET /api/v1/stream HTTP/{version}\r\nHost: localhost:{port}\r\nCookie: tocsin={cookie}\r\n\r\n"
+        connections.callback(self._socket.close)
+        self._socket.sendall(head.encode())
+        self.got = b""
+        self.read_until(b": open\n\n")
+
+    def read_until(self, words: bytes, seconds: float = 20) -> float:
+        """Read until these words have come; returns how long it took."""
+        start = time.monotonic()
+        self._socket.settimeout(seconds)
+        while words not in self.got:
+            some = self._socket.recv(65536)
+            assert some, f"the stream ended: {self.got!r}"
+            self.got += some
+        return time.monotonic() - start
+
+    def read_to_the_end(self, seconds: float = 20) -> float:
+        """Read until the server ends the stream; returns how long it took."""
+        start = time.monotonic()
+        self._socket.settimeout(seconds)
+        with contextlib.suppress(ConnectionError):
+            while some := self._socket.recv(65536):
+                self.got += some
+        return time.monotonic() - start
+
+    def pokes(self) -> list[dict[str, int]]:
+        """The pokes so far: versions by space."""
+        lines = [line for line in self.got.split(b"\n") if line.startswith(b'data: {"spaces"')]
+        return [json.loads(line.removeprefix(b"data: "))["spaces"] for line in lines]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    opened = House(tmp_path, TOCSIN_WEB_WORKERS="1")
+    opened.start("web")
+    with connections:
+        yield opened
+    opened.stop()
+    assert [line for line in opened.complaints() if "SIGKILL" not in line] == []
+
+
+def signed_in(house: House, username: str) -> Wire:
+    wire = Wire(house.port)
+    connections.callback(wire.hang_up)
+    signing = {"username": username, "password": house.password, "device": {"id": new_id(), "name": "phone"}}
+    assert wire.call("POST", "/sessions", signing).status == 200
+    return wire
+
+
+def raise_incident(wire: Wire) -> str:
+    incident = new_id()
+    assert wire.call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+    return incident
+
+
+def write(wire: Wire, incident: str) -> None:
+    assert wire.call("PUT", f"/incidents/{incident}/entries/{new_id()}", {"text": "水位上升"}).status == 201
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_stream_hears_of_what_its_person_may_see_and_of_nothing_else(house: House, version: str) -> None:
+    visitors, other = signed_in(house, "visitors-1"), signed_in(house, "finance-1")
+    mine, theirs = Stream(house.port, visitors.cookie, version), Stream(house.port, other.cookie, version)
+    incident = raise_incident(visitors)
+    assert mine.read_until(incident.encode()) < 5
+    write(visitors, incident)
+    time.sleep(1)
+    house_wide = signed_in(house, "admin")
+    place = {"kind": "point", "title": {"zh": "南门", "en": "South gate"}, "code": "south"}
+    assert house_wide.call("PUT", f"/places/{new_id()}", place).status == 204
+    theirs.read_until(b'"org"')
+    assert incident.encode() not in theirs.got
+
+
+def test_streams_end_at_once_when_the_process_is_told_to_stop(house: House) -> None:
+    wire = signed_in(house, "commander")
+    streams = [Stream(house.port, wire.cookie) for _ in range(IDLE)]
+    wire.hang_up()  # an idle connection kept alive is waited for, a stream is not
+    process = house.processes["web"]
+    start = time.monotonic()
+    process.terminate()
+    for stream in streams:
+        stream.read_to_the_end(5)
+        assert b"event: bye" in stream.got
+    assert time.monotonic() - start < 3
+    assert process.wait(10) == 0
+    assert time.monotonic() - start < 5, "no stream holds up a restart"
+    house.processes.pop("web")
+
+
+def test_a_stream_ends_when_its_session_does(house: House) -> None:
+    wire, staying = signed_in(house, "visitors-1"), signed_in(house, "visitors-2")
+    stream, kept = Stream(house.port, wire.cookie), Stream(house.port, staying.cookie)
+    assert wire.call("DELETE", "/sessions/current").status == 204
+    assert stream.read_to_the_end(6) < 4
+    raise_incident(staying)
+    kept.read_until(b"event: poke")
+
+
+def test_who_joins_a_team_hears_of_its_work_at_once(house: House) -> None:
+    admin, finance = signed_in(house, "admin"), Phone(house, "finance-1")
+    visitors = signed_in(house, "visitors-1")
+    incident = raise_incident(visitors)
+    me = signed_in(house, "finance-1")
+    stream = Stream(house.port, me.cookie)
+    team = next(one for one in admin.call("POST", "/changes", {"cursors": {}}).body["spaces"] if one["id"] == "org")
+    centre = next(row["id"] for row in team["rows"] if row["type"] == "team" and row["doc"]["kind"] == "visitor_centre")
+    post = {"person": finance.me["person"]["id"], "team": centre, "role": "member", "rank": 9, "ended": False}
+    assert admin.call("PUT", f"/memberships/{new_id()}", post).status == 204
+    stream.read_until(b'"org"')
+    time.sleep(0.5)
+    write(visitors, incident)
+    stream.read_until(f'"incident:{incident}"'.encode())
+
+
+def test_what_happened_in_a_gap_is_pulled_after_it(house: House) -> None:
+    phone, writer = Phone(house, "commander"), signed_in(house, "visitors-1")
+    cookie = signed_in(house, "commander").cookie
+    incident = raise_incident(writer)
+    stream = Stream(house.port, cookie)
+    house.kill("web")
+    stream.read_to_the_end()
+    house.start("web")
+    writer.hang_up()
+    write(writer, incident)
+    phone.pull()
+    again = Stream(house.port, cookie)
+    threading.Timer(0.3, write, (writer, incident)).start()
+    again.read_until(f'"incident:{incident}"'.encode())
+    phone.pull()
+    told = again.pokes()[-1][f"incident:{incident}"]
+    assert phone.cursors[f"incident:{incident}"] >= told
+    assert len([one for one in phone.all("entry") if one["kind"] == "log"]) == 2
