@@ -128,7 +128,7 @@ def _broadcast(streams: list[socket.socket], tell: Callable[[], None]) -> tuple[
     with selectors.EpollSelector() as selector:
         for stream in streams:
             selector.register(stream, selectors.EVENT_READ)
-        waiting = set(streams)
+        waiting = {stream.fileno(): stream for stream in streams}
         start = time.perf_counter()
         telling = threading.Thread(target=tell)
         telling.start()
@@ -137,11 +137,10 @@ def _broadcast(streams: list[socket.socket], tell: Callable[[], None]) -> tuple[
             found = selector.select(20)
             assert found, f"{len(waiting)} streams never heard"
             for key, _ in found:
-                stream = key.fileobj
-                assert isinstance(stream, socket.socket)
+                stream = waiting[key.fd]
                 if b"event: poke" in stream.recv(65536):
                     first = first or time.perf_counter()
-                    waiting.discard(stream)
+                    del waiting[key.fd]
                     selector.unregister(stream)
         last = time.perf_counter()
         telling.join()

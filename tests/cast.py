@@ -196,10 +196,10 @@ class Phone:
         """What a pull answers, without keeping anything."""
         return self.post("/changes", {"cursors": self.cursors, **more}, expect)
 
-    def sync(self, limit: int = 500) -> int:
-        """Pull until nothing more is there and keep the rows as a phone does; returns how many rows came."""
+    def sync(self, limit: int = 500, pages: int = 1_000_000) -> int:
+        """Pull until nothing more is there (or so many pages) and keep the rows as a phone does; returns how many rows came."""
         came = 0
-        while True:
+        for _ in range(pages):
             answer = self.changes(limit=limit)
             for space in answer["drop"]:
                 self._forget(space)
@@ -215,7 +215,8 @@ class Phone:
                         self.rows.pop(key, None)
                 self.cursors[part["id"]] = part["to"]
             if not any(part["more"] for part in answer["spaces"]):
-                return came
+                break
+        return came
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """The documents of a type this phone holds, each id once."""

@@ -99,16 +99,7 @@ class Histories(RuleBasedStateMachine):
     @rule(name=st.sampled_from(PHONES), limit=st.sampled_from((1, 3, 20, 500)))
     def pull_once(self, name: str, limit: int) -> None:
         """One page, as when the network goes again in the middle."""
-        phone = self.phone(name)
-        whole = phone.changes
-
-        def one_page(**more: Any) -> Any:
-            answer = whole(**more)
-            return {**answer, "spaces": [{**part, "more": False} for part in answer["spaces"]]}
-
-        phone.changes = one_page  # type: ignore[method-assign]
-        phone.sync(limit)
-        phone.changes = whole  # type: ignore[method-assign]
+        self.phone(name).sync(limit, pages=1)
 
     @rule(person=st.sampled_from(MOVERS), team=st.sampled_from(TEAMS), stays=st.booleans())
     def join_or_leave(self, person: str, team: str, stays: bool) -> None:
@@ -187,10 +178,10 @@ def test_all_phones_converge_whatever_happens_in_whatever_order(
 ) -> None:
     def open_stage() -> tuple[Stage, Callable[[], None]]:
         staging = set_stage(kind, filled, application)
-        return next(staging), lambda: next(staging, None)
+        return next(staging), staging.close
 
     machine = type("Machine", (Histories,), {"open_stage": staticmethod(open_stage)})
     profile = settings(
         max_examples=HISTORIES or count, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
-    run_state_machine_as_test(machine, settings=profile)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(machine, settings=profile)
