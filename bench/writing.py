@@ -77,7 +77,7 @@ def ours(load: Load, rounds: int) -> str:
         house = House(Path(folder))
         try:
             house.start("web")
-            wires = [_signed_in(house, number) for number in range(load.clients)]
+            wires = [signed_in(house, number) for number in range(load.clients)]
             incident = new_id()
             assert wires[0][0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
 
@@ -125,18 +125,18 @@ def peer(load: Load, folder: Path, rounds: int) -> str:
             [program, "--port", str(port), "--dir", data, "--no-stdout-logs"], cwd=data, stdout=subprocess.DEVNULL
         )
         try:
-            _wait_for(port)
-            _json(HTTPConnection("127.0.0.1", port), "PUT", "/facts", None)
+            wait_for(port)
+            ask_json(HTTPConnection("127.0.0.1", port), "PUT", "/facts", None)
 
             def single(number: int) -> Callable[[], int]:
                 connection = HTTPConnection("127.0.0.1", port)
-                return lambda: _json(
+                return lambda: ask_json(
                     connection, "PUT", f"/facts/{new_id()}", {"text": "水位上升", "incident": new_id()}
                 )
 
             def batches(number: int) -> Callable[[], int]:
                 connection = HTTPConnection("127.0.0.1", port)
-                return lambda: _json(
+                return lambda: ask_json(
                     connection, "POST", "/facts/_bulk_docs",
                     {"docs": [{"_id": new_id(), "text": "水位上升", "incident": new_id()} for _ in range(BATCH)]},
                 )  # fmt: skip
@@ -162,7 +162,7 @@ def _row(
     return f"| {name} | {spread} | {times} | {many:,.0f} | {last:.0f} | {again} | {dict(wrong) or 'none'} |"
 
 
-def _signed_in(house: House, number: int) -> tuple[Wire, str]:
+def signed_in(house: House, number: int) -> tuple[Wire, str]:
     wire, device = Wire(house.port), new_id()
     signing = {
         "username": ("visitors-1", "commander")[number % 2],
@@ -173,7 +173,7 @@ def _signed_in(house: House, number: int) -> tuple[Wire, str]:
     return wire, device
 
 
-def _json(connection: HTTPConnection, method: str, path: str, body: object) -> int:
+def ask_json(connection: HTTPConnection, method: str, path: str, body: object) -> int:
     raw = b"" if body is None else json.dumps(body).encode()
     connection.request(method, path, raw, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -181,10 +181,10 @@ def _json(connection: HTTPConnection, method: str, path: str, body: object) -> i
     return answer.status
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     for _ in range(300):
         try:
-            _json(HTTPConnection("127.0.0.1", port), "GET", "/", None)
+            ask_json(HTTPConnection("127.0.0.1", port), "GET", "/", None)
             return
         except OSError:
             time.sleep(0.1)
