@@ -77,7 +77,7 @@ def recipe(count: int, rounds: int) -> str:
     server = subprocess.Popen(command)
     try:
         _wait_for(port)
-        worker = psutil.Process(server.pid).children()[0]
+        worker = _child(server.pid)
 
         def tell() -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/tell", data=b"").close()
@@ -165,6 +165,12 @@ def _p99(ask: Callable[[], None], times: int = 200) -> float:
         ask()
         took.append((time.perf_counter() - start) * 1000)
     return sorted(took)[int(times * 0.99) - 1]
+
+
+def _child(pid: int) -> psutil.Process:
+    while not (found := psutil.Process(pid).children()):
+        time.sleep(0.05)
+    return found[0]
 
 
 def _wait_for(port: int) -> None:

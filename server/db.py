@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator
 
 SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a write-ahead log that several processes write
 LOCK_SECONDS = 3.0
+LEAST_WAIT = 1.0
 GROUP = 256
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
@@ -290,14 +291,24 @@ class Database:
     def _fair_lock(self, since: float | None = None) -> Iterator[None]:
         """The kernel's lock beside the database file; freed by the kernel when its holder is killed.
 
-        `since`: when the first who needs it began to wait, by the monotonic clock.
+        `since`: when the first who needs it began to wait, by the monotonic clock. Who has just had the lock queues behind
+        the one that waits for it: without the turnstile a busy process would take it again and again.
         """
         if self._lock_path is None:
             yield
             return
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            deadline = (time.monotonic() if since is None else since) + LOCK_SECONDS
+        asked = time.monotonic()
+        deadline = max((asked if since is None else since) + LOCK_SECONDS, asked + LEAST_WAIT)
+        with _locked_file(self._lock_path, deadline, turnstile=self._lock_path.with_suffix(".turn")):
+            yield
+
+
+@contextmanager
+def _locked_file(path: Path, deadline: float, turnstile: Path | None = None) -> Iterator[None]:
+    """Hold the kernel's lock on a file. Raises Overloaded at the deadline, by the monotonic clock."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with _locked_file(turnstile, deadline) if turnstile else nullcontext():
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -306,9 +317,9 @@ class Database:
                     if time.monotonic() > deadline:
                         raise Overloaded from None
                     time.sleep(0.001)
-            yield
-        finally:
-            os.close(handle)
+        yield
+    finally:
+        os.close(handle)
 
 
 def transient(error: DBAPIError) -> bool:
