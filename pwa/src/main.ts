@@ -9,6 +9,8 @@ import { note } from './status';
 import { startTriggers } from './triggers';
 import { startWorker } from './updates';
 
+const TIDY_AFTER_MS = 10_000;
+
 try {
   await startSession();
 } catch {
@@ -20,4 +22,5 @@ startTriggers();
 startLive();
 void confirmSession();
 void startWorker();
-void tidyPhotos();
+// Reads every kept picture, so it waits until the first screen has stood for a while.
+setTimeout(() => void tidyPhotos(), TIDY_AFTER_MS);

@@ -11,8 +11,8 @@ export const kindWords = (entry: Made): string =>
 /** What a person typed or chose in it, for recognising it in a list; empty when there is nothing to tell. */
 export function gist({ path, body }: Made): string {
   const chosen = choice(kindOf({ path }), body);
-  const typed = ['text', 'title', 'reason', 'value', 'count', 'note'].map((key) => body[key]).find(worthSaying);
-  return [chosen, typed === undefined ? '' : String(typed as string | number)].filter(Boolean).join(' · ');
+  const typed = ['text', 'title', 'reason', 'value', 'count', 'note'].map((key) => said(body[key])).find(Boolean);
+  return [chosen, typed].filter(Boolean).join(' · ');
 }
 
 /** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */
@@ -25,8 +25,8 @@ export function editable(body: Record<string, unknown>): { key: string; value: s
 }
 
 const CODES: ReadonlySet<unknown> = new Set(['done', 'not_done', 'not_applicable']);
-const worthSaying = (value: unknown): boolean =>
-  typeof value === 'number' || (typeof value === 'string' && value !== '' && !CODES.has(value));
+const said = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : typeof value === 'string' && !CODES.has(value) ? value : '';
 
 function choice(kind: string, body: Record<string, unknown>): string {
   const { t } = say;
