@@ -98,7 +98,9 @@ class Someone:
 class Installed:
     """A phone whose browser can be ended and opened again from cold on what its disk kept."""
 
-    def __init__(self, playwright: Playwright, launch: dict[str, Any], profile: Path, house: House, username: str) -> None:
+    def __init__(
+        self, playwright: Playwright, launch: dict[str, Any], profile: Path, house: House, username: str
+    ) -> None:
         self._playwright, self._launch, self._profile = playwright, launch, profile
         self.house, self.username = house, username
         self.complaints: list[str] = []

@@ -30,6 +30,7 @@
     const text = document.createRange();
     text.selectNodeContents(target);
     const inner = text.getBoundingClientRect();
+    if (inner.width === 0) continue;
     const spills = inner.right > box.right + 1 || inner.left < box.left - 1 || inner.bottom > box.bottom + 1;
     if (spills || (target.scrollWidth > target.clientWidth + 1 && getComputedStyle(target).overflowX === 'hidden'))
       found.push(`words do not fit: ${name(target)}`);

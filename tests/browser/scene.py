@@ -25,7 +25,8 @@ class Scene:
         return [
             row
             for row in self.commander.all(kind)
-            if row.get("incident") in (None, self.incident) and all(row.get(key) == value for key, value in wanted.items())
+            if row.get("incident") in (None, self.incident)
+            and all(row.get(key) == value for key, value in wanted.items())
         ]
 
     def wait_for(self, kind: str, count: int = 1, /, **wanted: Any) -> list[dict[str, Any]]:

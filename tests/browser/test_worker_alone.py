@@ -205,7 +205,15 @@ def test_somebody_elses_and_malformed_messages_show_a_notice_without_content(
     assert payload["tocsin"]["answer_token"] not in said
 
     latest = 0.0
-    for malformed in ("", "{", "null", "[]", '"收到"', '{"notification": {}}', '{"notification": {"title": 5}, "tocsin": []}'):
+    for malformed in (
+        "",
+        "{",
+        "null",
+        "[]",
+        '"收到"',
+        '{"notification": {}}',
+        '{"notification": {"title": 5}, "tocsin": []}',
+    ):
         pocket.push(malformed)
         notice = pocket.show("tocsin", latest)
         assert notice["body"] == "有新的消息，请打开警钟查看。", malformed
