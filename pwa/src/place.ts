@@ -14,6 +14,11 @@ export function rememberPlace(hash: string, now: number = Date.now()): void {
   }
 }
 
+/** Called when somebody leaves the phone or another person takes it. */
+export function forgetPlace(): void {
+  localStorage.removeItem(KEY);
+}
+
 /** The address to go back to when the app was started afresh within ten minutes of being ended at work; else null. */
 export function placeBefore(hash: string, now: number = Date.now()): string | null {
   if (parse(hash).name !== 'now') return null;

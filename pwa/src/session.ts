@@ -11,6 +11,7 @@ import { newId } from './ids';
 import { load } from './memory';
 import { exported } from './outbox';
 import { checkSubscription, unsubscribe } from './push';
+import { forgetPlace } from './place';
 import { note } from './status';
 import type { Id, Me } from './types';
 
@@ -248,6 +249,8 @@ function hint(): Id | null {
 
 function remember(person: Id | null): void {
   try {
+    // Where one person was is no place for the next.
+    if (localStorage.getItem(HINT) !== person) forgetPlace();
     if (person) localStorage.setItem(HINT, person);
     else localStorage.removeItem(HINT);
   } catch {

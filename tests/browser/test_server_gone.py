@@ -49,6 +49,7 @@ def test_the_web_process_dies_under_an_open_page(house: House, someone: Callable
     expect(page.get_by_role("status").filter(has_text="指挥端无响应")).to_be_visible(timeout=SLOW)
     page.locator("main a[href*='/checklists/']").first.click()
     boxes = page.locator("main ol [role=checkbox]")
+    boxes.first.wait_for()
     ticked = list(boxes.evaluate_all("all => all.slice(0, 3).map((one) => one.ariaLabel)"))
     for title in ticked:
         box = page.get_by_role("checkbox", name=title, exact=True)
