@@ -28,7 +28,7 @@ TYPED = (
     "误报",
     "中文",
 )
-PROGRAMS = ("English", "Tocsin", "Chrome", "Linux", "iPhone", "commander", "security", "Android")
+PROGRAMS = ("test", "LINT", "English", "Tocsin", "Chrome", "Linux", "iPhone", "commander", "security", "Android")
 
 
 @pytest.fixture(scope="module")
