@@ -45,7 +45,10 @@ class Verdict:
 def judge(logs: Path, url: str, photos: Path, at: datetime) -> Verdict:
     """Check every promise. `logs` holds a folder for each phone, `at` is the processes' time at the end."""
     verdict = Verdict()
-    heard = {path.parent.name: [json.loads(line) for line in path.open()] for path in sorted(logs.glob("*/log.jsonl"))}
+    heard = {
+        path.parent.name: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted(logs.glob("*/log.jsonl"))
+    }
     database = open_database(Config(database_url=url))
     clock.hold(at)
     try:
