@@ -110,8 +110,9 @@ def extend(limit: Limit, seconds: int) -> None:
 
 
 def pause(limit: Limit) -> None:
-    """Stop the clock of a running limit."""
-    limit.status, limit.paused_at = PAUSED, now()
+    """Stop the clock of a running limit; one that stands already keeps the moment it stopped."""
+    if limit.status == RUNNING:
+        limit.status, limit.paused_at = PAUSED, now()
 
 
 def resume(limit: Limit) -> None:

@@ -162,6 +162,5 @@ def broken_at(session: Session, incident: str) -> int | None:
             return expected
         last, expected = entry.hash, expected + 1
     chain = session.get(Chain, incident)
-    if chain is not None and (chain.length, chain.hash) != (expected - 1, last):
-        return expected
-    return None
+    end = (chain.length, chain.hash) if chain is not None else (0, START)
+    return expected if end != (expected - 1, last) else None
