@@ -1,7 +1,7 @@
 """Fixtures of the stage: one application for each kind of database, a fresh filled database for each test."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 
 import orjson
@@ -84,7 +84,7 @@ def misshapen(database: Database) -> list[str]:
 
 def set_stage(
     kind: str, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
-) -> Iterator[Stage]:
+) -> Generator[Stage, None, None]:
     """The application on a fresh copy of the filled database, with the clock held at ten in the morning."""
     app = application(kind)
     url, cast = filled(kind)
