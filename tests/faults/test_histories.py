@@ -20,7 +20,7 @@ from tests.faults.runner.checker import Verdict, feed_says_what_rows_say
 from tests.faults.runner.phones import digest
 from tests.stage import set_stage
 
-pytestmark = [pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 PHONES = ("commander", "visitors_one", "security_one", "it_lead", "outsider", "observer", "visitors_one again")
 WRITERS = tuple(name for name in PHONES if name != "observer")
 MOVERS = ("security_one", "outsider", "it_lead")

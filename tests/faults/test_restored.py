@@ -11,7 +11,7 @@ from tests.faults.runner.checker import state_hash
 from tests.faults.runner.wire import AFTER, Lost, Wire
 from tests.house import House, Phone
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.runner.nemesis import schedule
 from tests.faults.runner.run import play
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize(
