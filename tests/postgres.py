@@ -1,5 +1,6 @@
 """A PostgreSQL of the tests' own: started from a Python package, reached by a socket, gone when the tests end."""
 
+import fcntl
 import shutil
 import tempfile
 import uuid
@@ -21,7 +22,10 @@ def running() -> Iterator[str]:
     # Outside the home folder: the server may run as another user, who must be able to walk there.
     folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
     folder.chmod(0o755)
-    server = get_server(folder / "data", cleanup_mode="stop")
+    # As root the package first makes a user to run the server as, which two test processes at once cannot do.
+    with (Path(tempfile.gettempdir()) / "tocsin-pg.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        server = get_server(folder / "data", cleanup_mode="stop")
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:

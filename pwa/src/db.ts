@@ -97,6 +97,7 @@ export class StoreUnavailable extends Error {
 /** A connection that is opened when needed, closed when another version asks, and opened once more when it was lost. */
 class Connection<S extends DBSchema> {
   private opening: Promise<IDBPDatabase<S>> | null = null;
+  private deleted = false;
 
   constructor(
     readonly name: string,
@@ -118,7 +119,15 @@ class Connection<S extends DBSchema> {
     this.opening = null;
   }
 
+  /** Deletes the database. Work that was under way meets `StoreUnavailable` instead of making an empty one anew. */
+  async delete(): Promise<void> {
+    this.deleted = true;
+    this.close();
+    await deleteDB(this.name);
+  }
+
   private open(): Promise<IDBPDatabase<S>> {
+    if (this.deleted) return Promise.reject(new StoreUnavailable(`${this.name} was deleted`));
     this.opening ??= this.connect().catch((error: unknown) => {
       this.opening = null;
       throw error;
@@ -211,8 +220,7 @@ export class Store {
 
   /** Deletes everything of this person on this phone. */
   async destroy(): Promise<void> {
-    this.close();
-    await deleteDB(databaseOf(this.person));
+    await this.connection.delete();
   }
 }
 

@@ -1,6 +1,6 @@
 /** `sync()`: sends the queue, then catches up; every reason to do so, in a page or in the worker, ends here. */
 
-import { store } from './db';
+import { store, StoreUnavailable, type Store } from './db';
 import { flush, type Outcome } from './flush';
 import { coalesced } from './locks';
 import { pull } from './pull';
@@ -21,6 +21,16 @@ const run = coalesced(async (): Promise<Outcome> => {
   if (!mine) return { state: 'done', retryAt: null };
   const tryNow = eager;
   eager = false;
+  try {
+    return await exchange(mine, tryNow);
+  } catch (error) {
+    // The person left this phone meanwhile: there is nothing more to send for them.
+    if (leftBehind(mine, error)) return { state: 'done', retryAt: null };
+    throw error;
+  }
+});
+
+async function exchange(mine: Store, tryNow: boolean): Promise<Outcome> {
   let outcome: Outcome = { state: 'again', retryAt: null };
   for (let round = 0; outcome.state === 'again' && round < ROUNDS; round++) {
     outcome = await flush(mine, tryNow);
@@ -29,9 +39,17 @@ const run = coalesced(async (): Promise<Outcome> => {
     if (caughtUp.state !== 'done') outcome = caughtUp;
   }
   if (outcome.retryAt !== null) comeBack(outcome.retryAt);
-  if (outcome.state === 'done') uploadWaiting(mine).catch(reportError);
+  if (outcome.state === 'done') {
+    uploadWaiting(mine).catch((error: unknown) => {
+      if (!leftBehind(mine, error)) reportError(error);
+    });
+  }
   return outcome;
-});
+}
+
+function leftBehind(mine: Store, error: unknown): boolean {
+  return error instanceof StoreUnavailable && store() !== mine;
+}
 
 function comeBack(at: number): void {
   if (timer !== null) clearTimeout(timer);
