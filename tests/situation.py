@@ -130,4 +130,6 @@ def _drills(stage: Stage) -> dict[str, str]:
     planned, running, incident = commander.fact("/drills", body), commander.fact("/drills", body), new_id()
     commander.fact(f"/drills/{running}/starts", {"incident": incident})
     commander.fact(f"/incidents/{incident}/decisions", {"kind": "end", "reason": "演练结束"})
-    return {"drill": planned, "running": running, "drilled": incident}
+    commander.sync()
+    inject = commander.one("inject", drill=running)["id"]
+    return {"drill": planned, "running": running, "drilled": incident, "inject": inject}

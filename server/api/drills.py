@@ -1,4 +1,4 @@
-"""Drills over HTTP: plan, start, finish; the calendar of what is due, and that a quiet-day duty was done."""
+"""Drills over HTTP: plan, start, inject, pace, stop, finish; the calendar of what is due, and that a quiet-day duty was done."""
 
 from datetime import datetime
 from typing import Any
@@ -41,9 +41,44 @@ class DrillBody(Fact):
 
 
 class StartBody(Fact):
-    """The start of a drill; `incident` is the id of the incident it raises."""
+    """The start of a drill; `incident` is the id of the incident it raises, `speed` takes the place of the planned one."""
 
     incident = Uuid(required=True)
+    speed = Int(1, drills.FASTEST)
+
+
+class SpeedBody(Fact):
+    """How many times faster than written the drill goes on."""
+
+    speed = Int(1, drills.FASTEST, required=True)
+
+
+class MoreBody(Fact):
+    """One more inject; without `at_seconds` it happens now."""
+
+    at_seconds = Int(0, 7 * 86400)
+    key = Text(120, least=1, required=True)
+    value = Scalar()
+    unit = Text(20)
+    note = Text(500)
+
+
+class InjectNowBody(Fact):
+    """That an inject of the script happens now."""
+
+
+class LeaveOutBody(Fact):
+    """That an inject of the script does not happen."""
+
+
+class StopBody(Fact):
+    """That the drill stops, and why."""
+
+    reason = Text(1000, least=1, required=True)
+
+
+class CallOffBody(Fact):
+    """That a planned drill does not take place."""
 
 
 class FinishBody(Fact):
@@ -78,7 +113,53 @@ def start_drill(
     session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
 ) -> dict[str, Any]:
     """Start a drill: its incident is raised with the drill mark."""
-    return {"incident": drills.start(session, drill, data["incident"], by, at).incident}
+    return {"incident": drills.start(session, drill, data["incident"], by, at, data.get("speed")).incident}
+
+
+@http.fact(blp, "/drills/<drill>/injects/<id>", MoreBody, "Inject something in a drill")
+def inject(session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str) -> dict[str, Any]:
+    """Add to the script of a drill, or let something happen in it now."""
+    return {"status": drills.inject(session, id, drill, by, **data).status}
+
+
+@http.fact(blp, "/injects/<inject>/applications/<id>", InjectNowBody, "Let an inject happen now")
+def inject_now(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, inject: str, id: str
+) -> dict[str, Any]:
+    """Let an inject of the script happen before its time."""
+    return {"status": drills.inject_now(session, inject, by).status}
+
+
+@http.fact(blp, "/injects/<inject>/omissions/<id>", LeaveOutBody, "Leave an inject out")
+def leave_out(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, inject: str, id: str
+) -> dict[str, Any]:
+    """Keep an inject of the script from happening."""
+    return {"status": drills.leave_out(session, inject, by).status}
+
+
+@http.fact(blp, "/drills/<drill>/speeds/<id>", SpeedBody, "Change the speed of a drill")
+def repace_drill(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
+) -> dict[str, Any]:
+    """Let a running drill go on faster or slower."""
+    return {"speed": drills.repace(session, drill, data["speed"], by).speed}
+
+
+@http.fact(blp, "/drills/<drill>/stops/<id>", StopBody, "Stop a drill")
+def stop_drill(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
+) -> dict[str, Any]:
+    """Stop a running drill: its incident ends."""
+    return {"status": drills.stop(session, id, drill, by, data["reason"], at).status}
+
+
+@http.fact(blp, "/drills/<drill>/cancellations/<id>", CallOffBody, "Call a drill off")
+def call_off_drill(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, drill: str, id: str
+) -> dict[str, Any]:
+    """Take a planned drill off the calendar."""
+    return {"status": drills.call_off(session, drill, by).status}
 
 
 @http.fact(blp, "/drills/<drill>/finishes/<id>", FinishBody, "Close a drill")

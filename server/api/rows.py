@@ -269,7 +269,7 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
     "drill": {
         "id": id_, "plan": id_, "rule": none_or(text), "title": text, "scheduled_at": at, "announced": flag, "speed": whole,
         "participants": none_or(many(id_)), "scenario": text, "risk_check": text,
-        "status": one_of("planned", "running", "done"), "incident": none_or(id_), "started_at": none_or(at),
+        "status": one_of("planned", "running", "done", "off"), "incident": none_or(id_), "started_at": none_or(at),
         "finished_at": none_or(at), "observations": none_or(text), "weak_points": many(text),
         "score": none_or(part(
             "ScoreRow", met=whole, late=whole, unmet=whole, answers=part(

@@ -14,6 +14,7 @@ from server.domain.checklists import clause, words
 from server.domain.drills import Drill
 from server.domain.errors import Refused
 from server.domain.people import Standing
+from server.domain.rules.statutes import STATUTES
 
 
 class DutyRound(Model):
@@ -31,18 +32,20 @@ class DutyRound(Model):
 
 
 def coming(session: Session) -> list[dict[str, Any]]:
-    """Every drill and duty of the plans in use: when it was done last and when it is due; the next due first.
+    """Every drill and duty of the plans in use, and the drills the law asks for: done last and due when; the next due first.
 
     What was never done counts from the approval of the plan. What no calendar can date comes last, without `due_at`.
     """
     at = now()
     found: list[dict[str, Any]] = []
+    used: list[tuple[plans.Plan, datetime]] = []
     query = select(plans.Plan, plans.Revision).join(plans.Revision, plans.Revision.id == plans.Plan.approved)
     for plan, revision in session.execute(query.where(plans.Plan.status == plans.APPROVED)):
         rulebook = plans.rules_of(session, revision.id)
         if rulebook is None:
             continue
         since = revision.approved_at or revision.created_at
+        used.append((plan, since))
         zone = ZoneInfo(rulebook.timezone or people.organisation(session).timezone)
         drilled, done = _drilled(session, plan.id), _done(session, plan.id)
         asked: list[tuple[str, Any, str, datetime | None]] = [
@@ -59,7 +62,28 @@ def coming(session: Session) -> list[dict[str, Any]]:
                     "clause": clause(rule.clause),
                 }
             )  # fmt: skip
+    found += _by_law(session, used, at)
     return sorted(found, key=lambda one: (one["due_at"] is None, one["due_at"] or "", one["plan"], one["key"]))
+
+
+def _by_law(session: Session, used: list[tuple[plans.Plan, datetime]], at: datetime) -> list[dict[str, Any]]:
+    """The drills the law asks of an organisation with such plans; any drill of one of them fulfils it."""
+    zone, found = ZoneInfo(people.organisation(session).timezone), []
+    for statute in STATUTES:
+        concerned = [(plan, since) for plan, since in used if plan.category in statute.categories]
+        if not concerned:
+            continue
+        ids = [plan.id for plan, _ in concerned]
+        last = session.scalar(select(func.max(Drill.started_at)).where(Drill.plan.in_(ids), Drill.status == "done"))
+        due = rules.comes_round(statute.every, last or min(since for _, since in concerned), zone)
+        found.append(
+            {
+                "plan": concerned[0][0].key, "plan_title": concerned[0][0].title, "kind": "law", "key": statute.key,
+                "title": words(statute.title), "teams": [], "every": rules.to_jsonable(statute.every), "last_at": iso(last),
+                "due_at": iso(due), "overdue": due is not None and due <= at, "clause": clause(statute.clause),
+            }
+        )  # fmt: skip
+    return found
 
 
 def complete(

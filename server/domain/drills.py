@@ -1,7 +1,7 @@
 """Drills: planned, announced or not, run as incidents that nothing real may cross, scored against the plan's own limits."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, String
@@ -9,7 +9,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import incidents, injects, people, plans, reporting, reviews, rights
+from server.domain import (
+    activation,
+    incidents,
+    injects,
+    limits,
+    pacing,
+    people,
+    plans,
+    reporting,
+    reviews,
+    rights,
+    rules,
+)
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
 
@@ -75,9 +87,9 @@ def plan(
     """
     rights.require(by, "drill.run", team=next(iter(by.leads), None))
     revision = plans.in_use(session, plan)
-    rules = plans.rules_of(session, revision.id)
-    assert rules is not None
-    if rule is not None and rule not in {one.key for one in rules.drills}:
+    rulebook = plans.rules_of(session, revision.id)
+    assert rulebook is not None
+    if rule is not None and rule not in {one.key for one in rulebook.drills}:
         raise Refused("drill_rule_unknown", "预案中没有这项演练要求。", "The plan asks for no such drill.", path="rule")
     for team in participants or ():
         if session.get(people.Team, team) is None:
@@ -89,25 +101,107 @@ def plan(
     )  # fmt: skip
     session.add(drill)
     session.flush()
-    injects.write(session, id, rules, script, by.id)
+    injects.write(session, id, rulebook, script, by.id)
     return drill
 
 
-def start(session: Session, drill_id: str, incident: str, by: Standing, occurred_at: datetime) -> Drill:
-    """Start a planned drill: its incident is raised under the plan, marked as a drill throughout, and its script runs."""
+def start(
+    session: Session, drill_id: str, incident: str, by: Standing, occurred_at: datetime, speed: int | None = None
+) -> Drill:
+    """Start a planned drill: its incident is raised under the plan, marked as a drill throughout, and its script runs.
+
+    `speed` takes the place of the one it was planned with.
+    """
+    drill = find(session, drill_id, by)
+    drill.speed = speed or drill.speed
+    if drill.status != "planned":
+        raise Conflict(
+            "state_conflict", "演练已开始或结束。", "The drill has started or is over.", state={"status": drill.status}
+        )
+    raised = reporting.raise_incident(
+        session, incident, drill.title, by, occurred_at=occurred_at, plan=plans.known(session, drill.plan).key, text=drill.scenario, drill=True,
+        speed=drill.speed, participants=drill.participants,
+    )  # fmt: skip
+    pacing.note(session, raised, by.id, raised.started_at)
+    injects.arm(session, drill.id, raised)
+    drill.status, drill.incident, drill.started_at = "running", incident, raised.started_at
+    return drill
+
+
+def call_off(session: Session, drill_id: str, by: Standing) -> Drill:
+    """Take a planned drill off the calendar. Raises Conflict once it has started."""
     drill = find(session, drill_id, by)
     if drill.status != "planned":
         raise Conflict(
             "state_conflict", "演练已开始或结束。", "The drill has started or is over.", state={"status": drill.status}
         )
-    found = session.get(plans.Plan, drill.plan)
-    assert found is not None
-    raised = reporting.raise_incident(
-        session, incident, drill.title, by, occurred_at=occurred_at, plan=found.key, text=drill.scenario, drill=True,
-        speed=drill.speed, participants=drill.participants,
+    injects.skip(session, drill.id)
+    drill.status = "off"
+    return drill
+
+
+def repace(session: Session, drill_id: str, speed: int, by: Standing) -> Drill:
+    """Let a running drill go on `speed` times faster than written; what runs keeps what it has left in the plan's time."""
+    drill, incident = _running(session, drill_id, by)
+    if speed != incident.speed:
+        before = incident.speed
+        pacing.change(session, incident, speed, by)
+        injects.hasten(session, drill.id, before / speed)
+        drill.speed = speed
+    return drill
+
+
+def inject(
+    session: Session, id: str, drill_id: str, by: Standing, *, key: str, at_seconds: int | None = None, value: Any = None,
+    unit: str | None = None, note: str | None = None,
+) -> injects.Inject:  # fmt: skip
+    """Add to the script, `at_seconds` of the plan's time after the start; without it, let it happen now.
+
+    Raises Refused for what the plan does not know, Conflict when the drill is over or has not begun.
+    """
+    drill = find(session, drill_id, by)
+    if drill.status not in ("planned", "running"):
+        raise Conflict("state_conflict", "演练已结束。", "The drill is over.", state={"status": drill.status})
+    incident = session.get(incidents.Incident, drill.incident) if drill.incident else None
+    revision = incident.revision if incident else plans.known(session, drill.plan).approved
+    rulebook = plans.rules_of(session, revision)
+    if rulebook is None or at_seconds is None and incident is None:
+        raise Conflict("state_conflict", "演练尚未开始。", "The drill has not begun.", state={"status": drill.status})
+    due, clock = None, incidents.clock_of(session, incident) if incident else None
+    if incident is not None and clock is not None:
+        passed = (clock.reads(now()) - incident.started_at).total_seconds()
+        at_seconds = max(0, round(passed)) if at_seconds is None else at_seconds
+        due = now() + incidents.pace(incident, timedelta(seconds=max(0.0, at_seconds - passed)))
+    assert at_seconds is not None
+    added = injects.add(
+        session, id, drill.id, rulebook, incident, by.id, key=key, at_seconds=at_seconds, due_at=due, value=value, unit=unit, note=note
     )  # fmt: skip
-    injects.arm(session, drill.id, raised)
-    drill.status, drill.incident, drill.started_at = "running", incident, raised.started_at
+    if due is not None and due <= now():
+        injects.bring_forward(session, added)
+    return added
+
+
+def inject_now(session: Session, inject_id: str, by: Standing) -> injects.Inject:
+    """Let what waits in the script happen before its time."""
+    waiting = _of_running(session, inject_id, by)
+    injects.bring_forward(session, waiting)
+    return waiting
+
+
+def leave_out(session: Session, inject_id: str, by: Standing) -> injects.Inject:
+    """Keep what waits in the script from happening."""
+    waiting = injects.find(session, inject_id)
+    find(session, waiting.drill, by)
+    injects.set_aside(waiting)
+    return waiting
+
+
+def stop(session: Session, id: str, drill_id: str, by: Standing, reason: str, occurred_at: datetime) -> Drill:
+    """Stop a running drill: its incident ends, whatever is still open in it, and nothing more of its script happens."""
+    drill, incident = _running(session, drill_id, by)
+    if incident.status in incidents.OPEN:
+        activation.decide(session, id, incident, activation.Choice("end", reason=reason), by, occurred_at)
+    injects.skip(session, drill.id)
     return drill
 
 
@@ -115,11 +209,7 @@ def finish(
     session: Session, drill_id: str, by: Standing, *, observations: str, weak_points: list[str], occurred_at: datetime
 ) -> Drill:
     """Close a drill with what was observed; weak points become actions of its review, and the limits are scored."""
-    drill = find(session, drill_id, by)
-    if drill.status != "running" or drill.incident is None:
-        raise Conflict("state_conflict", "演练未在进行。", "The drill is not running.", state={"status": drill.status})
-    incident = session.get(incidents.Incident, drill.incident)
-    assert incident is not None
+    drill, incident = _running(session, drill_id, by)
     if incident.status in incidents.OPEN:
         raise Conflict(
             "incident_open", "请先结束演练事件。", "End the drill's incident first.", state={"status": incident.status}
@@ -141,14 +231,42 @@ def score(session: Session, incident: incidents.Incident) -> dict[str, Any]:
     """How many of the plan's own limits were met, late and unmet, each with its seconds in the plan's time, and the answers."""
     outcomes = reviews.outcomes(session, incident.id, plans.rules_of(session, incident.revision))
     counts = {result: sum(one["result"] == result for one in outcomes) for result in ("met", "late", "unmet")}
+    clock = incidents.clock_of(session, incident)
     scored = [
         {
             "key": one["key"], "title": one["title"], "result": one["result"],
-            "by_seconds": None if one["by_seconds"] is None else one["by_seconds"] * incident.speed,
+            "by_seconds": _in_plan_time(session, clock, one["limit"], one["by_seconds"]),
         }
         for one in outcomes
     ]  # fmt: skip
     return {**counts, "limits": scored, "answers": reviews.figures(session, incident.id)}
+
+
+def _in_plan_time(session: Session, clock: rules.PlanClock, limit_id: str, by_seconds: int | None) -> int | None:
+    """The seconds over or to spare of a limit as the plan's clock counts them."""
+    limit = session.get(limits.Limit, limit_id)
+    if by_seconds is None or limit is None:
+        return None
+    done = limit.due_at + timedelta(seconds=by_seconds)
+    if by_seconds <= 0:  # a limit that was met was due at the pace of that moment
+        return by_seconds * clock.speed_at(done)
+    return round((clock.reads(done) - clock.reads(limit.due_at)).total_seconds())
+
+
+def _running(session: Session, drill_id: str, by: Standing) -> tuple[Drill, incidents.Incident]:
+    """A running drill with its incident, both locked. Raises Conflict when it does not run."""
+    drill = find(session, drill_id, by)
+    if drill.status != "running" or drill.incident is None:
+        raise Conflict("state_conflict", "演练未在进行。", "The drill is not running.", state={"status": drill.status})
+    incident = session.get(incidents.Incident, drill.incident, with_for_update=True, populate_existing=True)
+    assert incident is not None
+    return drill, incident
+
+
+def _of_running(session: Session, inject_id: str, by: Standing) -> injects.Inject:
+    waiting = injects.find(session, inject_id)
+    _running(session, waiting.drill, by)
+    return waiting
 
 
 def find(session: Session, drill: str, by: Standing) -> Drill:

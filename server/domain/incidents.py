@@ -16,6 +16,8 @@ from server.domain.people import Standing
 OPEN = ("reported", "verified", "warning", "activated", "restored")
 CLOSED = ("ended", "reviewed", "dismissed")
 KEPT_DAYS = 90
+PACE = "drill.pace"
+"""The fact that a drill goes on so many times faster than written."""
 _recipient = table("recipient", column("incident", Uuid(as_uuid=False)), column("person", Uuid(as_uuid=False)))
 
 
@@ -276,13 +278,22 @@ def known(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, A
     """What is known: facts as True, measures by value, and those that count by themselves as of now."""
     found: dict[str, Any] = {}
     times: dict[str, datetime] = {}
-    for fact in happened(session, incident.id):
+    facts = happened(session, incident.id)
+    for fact in facts:
         found[fact.key] = True if fact.value is None else fact.value
         times[fact.key] = fact.occurred_at
     found.update({f"{scale}.{level}": True for scale, level in incident.levels.items()})
-    since, at = incident.started_at, now()
-    if incident.speed > 1:  # what counts by itself counts in the plan's time
-        times = {key: since + (time - since) * incident.speed for key, time in times.items()}
-        at = since + (at - since) * incident.speed
-    found.update(rules.elapsed_measures(plan, times, at))
+    clock = _clock(incident, facts)  # what counts by itself counts in the plan's time
+    times = {key: clock.reads(time) for key, time in times.items()}
+    found.update(rules.elapsed_measures(plan, times, clock.reads(now())))
     return found
+
+
+def clock_of(session: Session, incident: Incident) -> rules.PlanClock:
+    """The plan's clock of an incident, with every change of its pace."""
+    return _clock(incident, happened(session, incident.id))
+
+
+def _clock(incident: Incident, facts: Iterable[Happening]) -> rules.PlanClock:
+    paces = [(fact.occurred_at, int(fact.value)) for fact in facts if fact.key == PACE and fact.value is not None]
+    return rules.plan_clock(incident.started_at, incident.speed, paces)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.clock import iso, now
 from server.db import Id, Key, Model, hits, new_id
 from server.domain import feed, incidents, reporting, rules
-from server.domain.errors import Refused
+from server.domain.errors import Conflict, NotFound, Refused
 
 WAITING, APPLIED, SKIPPED = "waiting", "applied", "skipped"
 
@@ -78,6 +78,47 @@ def of(session: Session, drill: str) -> list[Inject]:
     return list(session.scalars(query))
 
 
+def add(
+    session: Session, id: str, drill: str, plan: rules.Plan, incident: incidents.Incident | None, by: str, *, key: str,
+    at_seconds: int, due_at: datetime | None, value: Any = None, unit: str | None = None, note: str | None = None,
+) -> Inject:  # fmt: skip
+    """Write one more into the script, also of a drill that runs. Raises Refused for what the plan does not know."""
+    reporting.check_fact(plan, key, value, unit)
+    inject = Inject(
+        id=id, drill=drill, by=by, at_seconds=at_seconds, key=key, value=value, unit=unit, note=note, status=WAITING,
+        incident=incident.id if incident else None, due_at=due_at,
+    )  # fmt: skip
+    session.add(inject)
+    session.flush()
+    return inject
+
+
+def bring_forward(session: Session, inject: Inject) -> None:
+    """Let what waits in a script happen now. Raises Conflict when it has happened or was set aside."""
+    if inject.status == WAITING:
+        inject.due_at = now()
+        session.flush()
+    if inject.status != WAITING or not _claim(session, inject.id, now()):
+        raise Conflict(
+            "inject_over",
+            "这一条已注入或已取消。",
+            "This one has happened or was set aside.",
+            state={"status": inject.status},
+        )
+
+
+def set_aside(inject: Inject) -> None:
+    """Keep what waits in a script from happening. Raises Conflict when it has."""
+    if inject.status != WAITING:
+        raise Conflict(
+            "inject_over",
+            "这一条已注入或已取消。",
+            "This one has happened or was set aside.",
+            state={"status": inject.status},
+        )
+    inject.status = SKIPPED
+
+
 def apply_due(session: Session, most: int = 20) -> int:
     """Let the injects that are due happen; returns how many were dealt with.
 
@@ -90,23 +131,25 @@ def apply_due(session: Session, most: int = 20) -> int:
         .order_by(Inject.due_at, Inject.id)
         .limit(most)
     )
-    done = 0
-    for key in list(session.scalars(query)):
-        statement = (
-            update(Inject)
-            .where(Inject.id == key, Inject.status == WAITING)
-            .values(status=APPLIED, applied_at=at)
-            .execution_options(synchronize_session=False)
-        )
-        if hits(session, statement) != 1:
-            continue
-        done += 1
-        inject = session.get(Inject, key, populate_existing=True)
-        assert inject is not None
-        feed.touch(session, inject)  # the conditional update went past the session; the feed must still hear of it
-        if not _happens(session, inject):
-            inject.status = SKIPPED
-    return done
+    return sum(_claim(session, key, at) for key in list(session.scalars(query)))
+
+
+def _claim(session: Session, key: str, at: datetime) -> bool:
+    """Take one that waits and let it happen; False when somebody else has."""
+    statement = (
+        update(Inject)
+        .where(Inject.id == key, Inject.status == WAITING)
+        .values(status=APPLIED, applied_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    if hits(session, statement) != 1:
+        return False
+    inject = session.get(Inject, key, populate_existing=True)
+    assert inject is not None
+    feed.touch(session, inject)  # the conditional update went past the session; the feed must still hear of it
+    if not _happens(session, inject):
+        inject.status = SKIPPED
+    return True
 
 
 def _happens(session: Session, inject: Inject) -> bool:
@@ -128,6 +171,22 @@ def _happens(session: Session, inject: Inject) -> bool:
 def next_due(session: Session) -> datetime | None:
     """When the next inject of a running drill is due, or None."""
     return session.scalar(select(func.min(Inject.due_at)).where(Inject.status == WAITING))
+
+
+def hasten(session: Session, drill: str, share: float) -> None:
+    """Let what waits come after this share of the time it had left."""
+    at = now()
+    for one in of(session, drill):
+        if one.status == WAITING and one.due_at is not None and one.due_at > at:
+            one.due_at = at + (one.due_at - at) * share
+
+
+def find(session: Session, inject: str) -> Inject:
+    """The inject, locked. Raises NotFound."""
+    found = session.get(Inject, inject, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound("inject_unknown", "没有这一条情景。", "There is no such inject.")
+    return found
 
 
 def skip(session: Session, drill: str) -> None:

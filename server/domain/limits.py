@@ -109,6 +109,14 @@ def extend(limit: Limit, seconds: int) -> None:
     limit.length_seconds += seconds
 
 
+def hasten(limit: Limit, share: float) -> None:
+    """Leave a limit that runs or pauses this share of the time it had left; one that is due stays due."""
+    since = limit.paused_at if limit.status == PAUSED and limit.paused_at is not None else now()
+    if limit.due_at > since:
+        limit.due_at = since + (limit.due_at - since) * share
+        limit.length_seconds = max(1, round((limit.due_at - limit.started_at).total_seconds()))
+
+
 def pause(limit: Limit) -> None:
     """Stop the clock of a running limit; one that stands already keeps the moment it stopped."""
     if limit.status == RUNNING:

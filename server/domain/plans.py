@@ -102,6 +102,13 @@ def find(session: Session, key: str) -> Plan:
     return found
 
 
+def known(session: Session, plan: str) -> Plan:
+    """The plan with this id, which something refers to."""
+    found = session.get(Plan, plan)
+    assert found is not None
+    return found
+
+
 def in_use(session: Session, key: str) -> Revision:
     """The approved revision of a plan. Raises Conflict when none is approved."""
     plan = find(session, key)

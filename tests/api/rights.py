@@ -76,6 +76,12 @@ ROWS: dict[str, Row] = {
     "drills.plan_drill": Row("PUT", "/drills/{new}", "201 201 201 403 403 403", DRILL),
     "drills.start_drill": Row("PUT", "/drills/{drill}/starts/{new}", "201 201 201 403 403 403", {"incident": "{new}"}),
     "drills.finish_drill": Row("PUT", "/drills/{running}/finishes/{new}", "201 201 201 403 403 403", {"observations": "顺利"}),
+    "drills.inject": Row("PUT", "/drills/{running}/injects/{new}", "201 201 201 403 403 403", {"key": "cause.found"}),
+    "drills.inject_now": Row("PUT", "/injects/{inject}/applications/{new}", "201 201 201 403 403 403", {}),
+    "drills.leave_out": Row("PUT", "/injects/{inject}/omissions/{new}", "201 201 201 403 403 403", {}),
+    "drills.repace_drill": Row("PUT", "/drills/{running}/speeds/{new}", "201 201 201 403 403 403", {"speed": 30}),
+    "drills.stop_drill": Row("PUT", "/drills/{running}/stops/{new}", "201 201 201 403 403 403", {"reason": "结束"}),
+    "drills.call_off_drill": Row("PUT", "/drills/{drill}/cancellations/{new}", "201 201 201 403 403 403", {}),
     "drills.read_calendar": Row("GET", "/drills/calendar", "200 200 200 403 403 403"),
     "drills.complete_duty": Row("PUT", "/plans/large-crowd/duties/risk/rounds/{new}", "201 201 403 403 403 403", {}),
     # plans

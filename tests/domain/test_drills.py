@@ -250,3 +250,106 @@ def test_what_has_not_happened_when_the_drill_ends_never_does(stage: Stage) -> N
     stage["commander"].sync()
     assert stage["commander"].one("inject")["status"] == "skipped"
     assert not any(one["key"] == "fault.cleared" for one in stage["commander"].all("fact"))
+
+
+def control(stage: Stage) -> tuple[str, str]:
+    """A drill at ten times its speed that runs; returns its id and its incident's."""
+    drill = plan_drill(stage, "security_lead", speed=10, injects=[{"at_seconds": 1200, "key": "cause.found"}])
+    return drill, start(stage, drill, "security_lead")
+
+
+def running(stage: Stage, key: str) -> dict[str, Any]:
+    stage["commander"].sync()
+    return stage["commander"].one("limit", key=key)
+
+
+def test_a_change_of_speed_leaves_what_is_left_in_the_time_of_the_plan(stage: Stage) -> None:
+    drill, _ = control(stage)
+    stage.move(seconds=30)  # five of the fifteen minutes
+    stage["security_lead"].fact(f"/drills/{drill}/speeds", {"speed": 60})
+    stage.move(seconds=9.9)
+    assert running(stage, "restore")["status"] == "running"
+    stage.move(seconds=0.1)  # the other ten at sixty times the speed
+    assert running(stage, "restore")["status"] == "passed"
+    stage["security_lead"].fact(f"/drills/{drill}/speeds", {"speed": 1})
+    stage.move(seconds=299.9)  # five more minutes to the inject at twenty, now as slow as life
+    assert not any(one["key"] == "cause.found" for one in stage["commander"].all("fact"))
+    stage.move(seconds=0.1)
+    stage["commander"].sync()
+    assert any(one["key"] == "cause.found" for one in stage["commander"].all("fact"))
+    assert stage["commander"].one("drill", id=drill)["speed"] == 1
+    assert any(one["kind"] == "pace" and "1 倍" in one["text"]["zh"] for one in stage["commander"].all("entry"))
+
+
+def test_a_score_counts_in_the_time_of_the_plan_through_changes_of_speed(stage: Stage) -> None:
+    drill, incident = control(stage)
+    stage.move(seconds=60)  # ten minutes
+    stage["security_lead"].fact(f"/drills/{drill}/speeds", {"speed": 20})
+    stage.move(seconds=21)  # seventeen: two too late
+    stage["security_lead"].fact(f"/drills/{drill}/injects", {"key": "service.restored"})
+    stage["security_lead"].fact(f"/drills/{drill}/stops", {"reason": "演练结束"})
+    stage["security_lead"].fact(f"/drills/{drill}/finishes", {"observations": "慢"})
+    stage["commander"].sync()
+    done = stage["commander"].one("drill", id=drill)
+    assert {one["key"]: one["by_seconds"] for one in done["score"]["limits"]}["restore"] == 120
+    assert stage["commander"].one("incident", id=incident)["status"] == "ended"
+
+
+def test_the_leader_of_a_drill_injects_now_brings_forward_and_leaves_out(stage: Stage) -> None:
+    script = [{"at_seconds": 600, "key": "incident.verified"}, {"at_seconds": 900, "key": "fault.cleared"}]
+    drill = plan_drill(stage, "security_lead", injects=script)
+    lead = stage["security_lead"]
+    lead.refused(f"/drills/{drill}/injects", {"key": "cause.found"}, 409, "state_conflict")
+    lead.fact(f"/drills/{drill}/injects", {"key": "cause.found", "at_seconds": 1200})
+    start(stage, drill, "security_lead")
+    stage.move(seconds=60)
+    lead.fact(f"/drills/{drill}/injects", {"key": "people.hurt", "note": "一名游客扭伤"})
+    lead.sync()
+    by_key = {one["key"]: one for one in lead.all("inject")}
+    assert by_key["people.hurt"]["status"] == "applied"
+    assert by_key["people.hurt"]["at_seconds"] == 60
+    lead.fact(f"/injects/{by_key['incident.verified']['id']}/applications")
+    lead.fact(f"/injects/{by_key['fault.cleared']['id']}/omissions")
+    lead.refused(f"/injects/{by_key['fault.cleared']['id']}/applications", {}, 409, "inject_over")
+    lead.refused(f"/injects/{by_key['incident.verified']['id']}/omissions", {}, 409, "inject_over")
+    lead.refused(f"/drills/{drill}/injects", {"key": "no.such.fact"}, 422, "fact_unknown")
+    stage.move(minutes=30)
+    lead.sync()
+    told = [one["key"] for one in lead.all("fact")]
+    assert (told.count("incident.verified"), told.count("fault.cleared"), told.count("cause.found")) == (1, 0, 1)
+    assert {one["key"]: one["status"] for one in lead.all("inject")} == {
+        "incident.verified": "applied", "fault.cleared": "skipped", "people.hurt": "applied", "cause.found": "applied",
+    }  # fmt: skip
+
+
+def test_a_drill_is_called_off_before_and_stopped_after_its_start(stage: Stage) -> None:
+    off, drill = plan_drill(stage), plan_drill(stage)
+    stage["commander"].fact(f"/drills/{off}/cancellations")
+    stage["commander"].refused(f"/drills/{off}/starts", {"incident": new_id()}, 409, "state_conflict")
+    stage["commander"].refused(f"/drills/{drill}/stops", {"reason": "未开始"}, 409, "state_conflict")
+    start(stage, drill)
+    stage["commander"].refused(f"/drills/{drill}/cancellations", {}, 409, "state_conflict")
+    stage["commander"].fact(f"/drills/{drill}/stops", {"reason": "真实事件发生，中止演练"})
+    stage["commander"].sync()
+    assert {one["id"]: one["status"] for one in stage["commander"].all("drill")} == {off: "off", drill: "running"}
+    assert stage["commander"].one("incident")["status"] == "ended"
+    stage["commander"].fact(f"/drills/{drill}/finishes", {"observations": "中止"})
+
+
+def test_the_law_asks_for_drills_that_no_plan_asks_for(stage: Stage) -> None:
+    def by_law() -> tuple[str, str, bool]:
+        with stage.database.read() as session:
+            found = next(one for one in calendar.coming(session) if one["kind"] == "law")
+        assert "第八条" in found["clause"]["ref"]
+        return found["key"], found["due_at"], found["overdue"]
+
+    assert by_law() == ("safety-half-yearly", "2027-05-23T16:00:00.000Z", False)
+    stage.move(days=10)
+    drill = plan_drill(stage)
+    start(stage, drill)
+    stage["commander"].fact(f"/drills/{drill}/stops", {"reason": "演练结束"})
+    assert by_law()[1] == "2027-05-23T16:00:00.000Z"
+    stage["commander"].fact(f"/drills/{drill}/finishes", {"observations": "顺利"})
+    assert by_law() == ("safety-half-yearly", "2027-06-03T16:00:00.000Z", False)
+    stage.move(days=190)
+    assert by_law()[2] is True

@@ -1,7 +1,7 @@
 """The typed rules of a plan and their pure evaluation: no tables, no network, no files.
 
 words, lengths, conditions and facts are the small change; situations, teams, actions, checklists, safeguards, continuity,
-publications and closing are the rules; plans.py is the whole tree. levels, timing and guidance answer questions about it.
+publications and closing are the rules; paces is the clock of a drill; plans.py is the whole tree. levels, timing and guidance answer questions about it.
 """
 
 from server.domain.rules.actions import Consequence, LimitRule, OrderRule, Phase
@@ -23,6 +23,7 @@ from server.domain.rules.guidance import (
 from server.domain.rules.jsonable import to_jsonable
 from server.domain.rules.lengths import Cadence, Length, LengthUnknown, comes_round
 from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, propose_level
+from server.domain.rules.paces import PlanClock, plan_clock
 from server.domain.rules.plans import Plan
 from server.domain.rules.timing import (
     all_limits,
@@ -49,6 +50,7 @@ __all__ = [
     "OrderRule",
     "Phase",
     "Plan",
+    "PlanClock",
     "Proposal",
     "Words",
     "all_limits",
@@ -68,6 +70,7 @@ __all__ = [
     "open_items",
     "orders_for",
     "phases_started_by",
+    "plan_clock",
     "propose_level",
     "routes_for",
     "tier_at",
