@@ -53,7 +53,7 @@ format: packages  ## put every file into the house style
 
 api: $(VENV)/.dev  ## keep the OpenAPI document and the phone's types as the server now gives them
 	@$(BIN)/tocsin openapi > pwa/openapi.json
-	@$(WEB) npx openapi-typescript openapi.json --default-non-nullable=false -o src/types/api.ts
+	@$(WEB) npm exec -- openapi-typescript openapi.json --default-non-nullable=false -o src/types/api.ts
 
 lock: $(VENV)/.dev  ## work out the lock files anew (UPGRADE=1 also takes newer versions)
 	@$(PIP) 'uv>=0.13'
