@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from server import config as settings
 from server.api import (
     alerts,
+    allowance,
     batch,
     changes,
     checklists,
@@ -79,7 +78,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     app.config.update(
         API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.1.0", SECRET_KEY=config.secret(),
         MAX_CONTENT_LENGTH=uploads.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
-        RATELIMIT_HEADERS_ENABLED=True, RATELIMIT_STORAGE_URI="memory://", TOCSIN=config,
+        TOCSIN=config,
     )  # fmt: skip
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -104,15 +103,9 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     if config.metrics:
         app.add_url_rule("/metrics", "health.metrics", metrics)
     app.register_blueprint(shell.shell)
-    app.after_request(shell.harden)
-    limiter = Limiter(caller, app=app, default_limits=["3000 per minute"])
-    limiter.request_filter(lambda: False)
+    app.wsgi_app = shell.Hardened(app.wsgi_app)  # type: ignore[method-assign]
+    allowance.install(app)
     return app
-
-
-def caller() -> str:
-    """Whose requests are counted together: a session's, because a whole site may share one address; else the address's."""
-    return getattr(g, "session", None) or get_remote_address()
 
 
 def metrics() -> Any:

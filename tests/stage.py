@@ -90,8 +90,7 @@ def set_stage(
     url, cast = filled(kind)
     database = open_database(Config(database_url=url))
     app.extensions.update(tocsin_database=database, tocsin_hub=Hub(database))
-    for limiter in app.extensions["limiter"]:
-        limiter.reset()
+    app.extensions["tocsin_allowance"].reset()
     clock.hold(MORNING)
     try:
         yield Stage(app, database, cast)

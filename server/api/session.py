@@ -278,10 +278,12 @@ def install(app: Flask, config: Config) -> None:
         tokens = req.cookies.getlist(COOKIE)
         if len(tokens) != 1 or not 20 <= len(tokens[0]) <= 100:
             return None
-        found = http.read(lambda session: _load(session, tokens[0], config.session_days))
-        if found is not None and found[1]:
-            http.write(lambda session: _used(session, found[0].session))
-        return found[0] if found else None
+        found = devices.signed_in(http.database(), tokens[0], config.session_days)
+        if found is None:
+            return None
+        if now() - found.used_at > TOUCH:
+            http.write(lambda session: _used(session, found.id))
+        return User(found.standing, found.device, found.id)
 
     @app.before_request
     def guard() -> Response | None:
@@ -298,23 +300,6 @@ def install(app: Flask, config: Config) -> None:
             )
         g.standing, g.device, g.session = user.standing, user.device, user.session
         return None
-
-
-def _load(session: Session, token: str, days: int) -> tuple[User, bool] | None:
-    try:
-        found = devices.session_of(session, token, days)
-        standing = people.standing(session, found.person)
-    except errors.NotFound:
-        return None
-    except errors.Unauthenticated:
-        ended = session.get(devices.SignIn, devices.digest(token))
-        device = session.get(devices.Device, ended.device) if ended else None
-        if device is not None and device.revoked_at is not None:
-            raise errors.Forbidden(
-                "device_revoked", "此设备已被停用，本机数据将清除。", "This device was revoked; its data will be wiped."
-            ) from None
-        return None
-    return User(standing, found.device, found.id), now() - found.used_at > TOUCH
 
 
 def _used(session: Session, key: str) -> None:

@@ -1,8 +1,11 @@
 """The built app: its page, worker, manifest and hashed assets, sent pre-compressed where there is such a form."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from mimetypes import guess_type
 from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Response, request, send_file
 from werkzeug.security import safe_join
@@ -14,6 +17,16 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+HEADERS = (
+    ("Content-Security-Policy", POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()"),
+)
+API_HEADERS = (*HEADERS, ("Cache-Control", "no-store"))
 shell = Blueprint("shell", __name__)
 MISSING = (
     "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
@@ -76,16 +89,18 @@ def built() -> bool:
     return (WEB / "index.html").is_file()
 
 
-def harden(response: Response) -> Response:
-    """Put the security headers on an answer that does not have its own."""
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()")
-    if request.path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
-    return response
+class Hardened:
+    """Puts the security headers on every answer that does not have its own."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as the application does, with the headers added where its answer begins."""
+        own = API_HEADERS if environ.get("PATH_INFO", "").startswith("/api/") else HEADERS
+
+        def begin(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            given = {name.lower() for name, _ in headers}
+            return start_response(status, headers + [one for one in own if one[0].lower() not in given], *more)
+
+        return self.app(environ, begin)

@@ -3,16 +3,17 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, delete, func, select
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Id, Key, Model, new_id
-from server.domain.errors import Conflict, Forbidden, Gone, NotFound, Throttled, Unauthenticated
-from server.domain.people import Person
+from server.db import Database, Id, Key, Model, new_id
+from server.domain.errors import Conflict, Forbidden, Gone, NotFound, Throttled
+from server.domain.people import Membership, Person, Standing, Team
 
 MOST_DEVICES = 10
 ENROLMENT_HOURS = 72
@@ -151,14 +152,56 @@ def sign_in(session: Session, person: Person, device: str, name: str) -> str:
     return token
 
 
-def session_of(session: Session, token: str, days: int) -> SignIn:
-    """The living session of this token. Raises Unauthenticated for an unknown, ended or expired one."""
-    found = session.get(SignIn, digest(token))
-    if found is None or found.ended_at is not None or found.used_at < now() - timedelta(days=days):
-        raise Unauthenticated(
-            "session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept."
-        )
-    return found
+@dataclass(frozen=True)
+class SignedIn:
+    """A living session: its id, who it is and from which device, and when it was last seen used."""
+
+    id: str
+    device: str
+    standing: Standing
+    used_at: datetime
+
+
+def signed_in(database: Database, token: str, days: int) -> SignedIn | None:
+    """The living session of this token with the person's standing now, or None; read anew at every request.
+
+    Raises Forbidden `device_revoked` for one that ended because its device was revoked.
+    """
+    found = database.rows(_SIGNED_IN, {"id": digest(token)})
+    if not found:
+        return None
+    first = found[0]
+    if first.ended_at is not None or first.used_at < now() - timedelta(days=days):
+        if first.revoked_at is not None:
+            raise Forbidden(
+                "device_revoked", "此设备已被停用，本机数据将清除。", "This device was revoked; its data will be wiped."
+            )
+        return None
+    if not first.active:
+        return None
+    posts = [row for row in found if row.team is not None]
+    standing = Standing(
+        first.person,
+        first.name,
+        first.role,
+        {row.team: row.post for row in posts},
+        frozenset(row.kind for row in posts),
+    )
+    return SignedIn(first.id, first.device, standing, first.used_at)
+
+
+# One statement, worked out once: it runs before every request of everybody.
+_SIGNED_IN = (
+    select(
+        SignIn.id, SignIn.person, SignIn.device, SignIn.used_at, SignIn.ended_at, Device.revoked_at, Person.name,
+        Person.role, Person.active, Membership.team, Membership.role.label("post"), Team.kind,
+    )
+    .join(Person, Person.id == SignIn.person)
+    .join(Device, Device.id == SignIn.device)
+    .outerjoin(Membership, (Membership.person == SignIn.person) & Membership.ended_at.is_(None))
+    .outerjoin(Team, Team.id == Membership.team)
+    .where(SignIn.id == bindparam("id"))
+)  # fmt: skip
 
 
 def end_sessions(
