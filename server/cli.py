@@ -26,13 +26,13 @@ from server.config import Config, UnsafeSettings
 from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, feed, field_reports, injects, limits, people, reachability
+from server.domain import alerts, escalation, feed, field_reports, firing, injects, limits, people, reachability
 from server.opening import opened
 
 CHORES = (
-    Chore("limits", limits.next_due, escalation.fire_due),
-    Chore("injects", injects.next_due, injects.apply_due),
-    Chore("reminders", alerts.next_reminder, escalation.fire_due),
+    Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_and_reminders),
+    Chore("injects", injects.next_due, injects.apply_due, apart=firing.injects_due),
+    Chore("reminders", alerts.next_reminder, escalation.fire_due, apart=firing.limits_and_reminders),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
 )
@@ -50,6 +50,7 @@ def main(context: click.Context) -> None:
         processors=[
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
             structlog.processors.LogfmtRenderer(),
         ]
     )

@@ -1,7 +1,7 @@
 """What the worker does at a time of its own: limits that are due, reminders, marks that follow a delivery."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import Database
+from server.db import Database, Overloaded, StorageFull
 from server.delivery.wakes import Ear
+from server.domain.firing import Part
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,8 @@ class Chore:
     `next_due` reads when there is something to do next (None: nothing is waiting); `run` does what is due, in one
     transaction, and must do each thing once however often it is called. `pause`: seconds between two runs, so that what
     comes in crowds is done in groups. `rest`: seconds after a look that found nothing, for those whose look is not cheap
-    and whose matter can wait; 0 looks again after every commit.
+    and whose matter can wait; 0 looks again after every commit. `apart`: what `run` would do as parts, each a transaction of
+    its own, for when doing all of it in one has failed.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Chore:
     run: Callable[[Session], object]
     pause: float = 0.0
     rest: float = 0.0
+    apart: Callable[[Session], Sequence[Part]] | None = None
 
 
 async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -> None:
@@ -49,7 +52,7 @@ async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -
         try:
             at = await loop.run_in_executor(executor, due)
             if at is not None and at <= now():
-                await loop.run_in_executor(executor, database.write, chore.run)
+                await loop.run_in_executor(executor, do, chore, database)
                 await asyncio.sleep(chore.pause)
                 continue
             if chore.rest:
@@ -61,3 +64,42 @@ async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -
         except Exception:
             log.exception("a chore failed", chore=chore.name)
             await asyncio.sleep(AFTER_FAILURE)
+
+
+def do(chore: Chore, database: Database) -> None:
+    """Do what is due in one transaction; when that fails, part by part, so that what stands in one's way stops no other.
+
+    A part that waits for a lock is left for the next look; one that fails by itself is ended as the domain says.
+    """
+    try:
+        database.write(chore.run)
+    except Exception as error:
+        if chore.apart is None:
+            raise
+        log.warning("a chore is done part by part", chore=chore.name, reason=type(error).__name__)
+    else:
+        return
+    with database.read() as session:
+        parts = chore.apart(session)
+    moved = False
+    for part in parts:
+        try:
+            database.write(part.run)
+        except (Overloaded, StorageFull):
+            continue
+        except Exception:
+            log.exception("a part of a chore failed and is ended", chore=chore.name, part=part.id)
+            moved = _end(part, database) or moved
+        else:
+            moved = True
+    if parts and not moved:
+        raise Overloaded
+
+
+def _end(part: Part, database: Database) -> bool:
+    try:
+        database.write(part.instead)
+    except Exception:
+        log.exception("a part of a chore cannot be ended", part=part.id)
+        return False
+    return True

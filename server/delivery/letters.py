@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,8 @@ from server.delivery.outcomes import Message
 from server.domain.alerts import WORDS, Alert
 from server.domain.outbox import CRITICAL, Claimed
 from server.domain.tokens import ANSWER, RECEIPT, make_token
+
+log = structlog.get_logger(__name__)
 
 SHOWN_ACTIONS = 2
 """Browsers show two buttons; more would be cut off anyway."""
@@ -39,7 +42,10 @@ class Letters:
         self._secret = secret
 
     def write(self, session: Session, rows: Iterable[Claimed]) -> list[tuple[Claimed, Message]]:
-        """One message per row, in the same order. A row whose alert is unknown and that has no text gets none."""
+        """One message per row, in the same order. A row whose alert is unknown and that has no text gets none.
+
+        Nor does one that cannot be written at all: it must not keep everybody else's from being sent.
+        """
         rows = list(rows)
         wanted = {row.subject for row in rows if not row.content.get("title")}
         alerts = (
@@ -54,9 +60,12 @@ class Letters:
                 continue
             key = (row.subject, row.locale, row.kind)
             subject = subjects.get(key)
-            if subject is None or row.content:
-                subject = subjects[key] = about(alert, row.content, row.locale, row.kind)
-            written.append((row, self._message(row, subject, sent_at)))
+            try:
+                if subject is None or row.content:
+                    subject = subjects[key] = about(alert, row.content, row.locale, row.kind)
+                written.append((row, self._message(row, subject, sent_at)))
+            except Exception:
+                log.exception("a delivery cannot be written and is parked", delivery=row.id)
         return written
 
     def _message(self, row: Claimed, subject: Subject, sent_at: str | None) -> Message:

@@ -321,14 +321,16 @@ def end_all(session: Session, incident: str, team: str | None = None) -> None:
         outbox.cancel(session, list(session.scalars(select(Recipient.id).where(Recipient.alert == alert.id))))
 
 
-def claim_reminders(session: Session, most: int = 20) -> list[Alert]:
-    """Open alerts whose next reminder is due; each is claimed once per reminder."""
+def claim_reminders(session: Session, most: int = 20, only: str | None = None) -> list[Alert]:
+    """Open alerts whose next reminder is due (or the one with the id `only`); each is claimed once per reminder."""
     at = now()
     query = (
         select(Alert.id, Alert.reminders, Alert.issued_at)
         .where(Alert.status == "open", Alert.remind_at <= at)
         .limit(most)
     )
+    if only is not None:
+        query = query.where(Alert.id == only)
     won = []
     for row in list(session.execute(query)):
         done = row.reminders + 1
@@ -344,6 +346,12 @@ def claim_reminders(session: Session, most: int = 20) -> list[Alert]:
             assert alert is not None
             won.append(alert)
     return won
+
+
+def unreminded(session: Session, most: int) -> list[str]:
+    """The ids of open alerts whose reminder is due, the longest waiting first."""
+    query = select(Alert.id).where(Alert.status == "open", Alert.remind_at <= now()).order_by(Alert.remind_at)
+    return list(session.scalars(query.limit(most)))
 
 
 def next_reminder(session: Session) -> datetime | None:

@@ -119,8 +119,8 @@ def set_aside(inject: Inject) -> None:
     inject.status = SKIPPED
 
 
-def apply_due(session: Session, most: int = 20) -> int:
-    """Let the injects that are due happen; returns how many were dealt with.
+def apply_due(session: Session, most: int = 20, only: str | None = None) -> int:
+    """Let the injects that are due happen (or the one with the id `only`); returns how many were dealt with.
 
     Whoever gets one here is the only one who ever does: the mark and what follows from it are one transaction.
     """
@@ -131,6 +131,8 @@ def apply_due(session: Session, most: int = 20) -> int:
         .order_by(Inject.due_at, Inject.id)
         .limit(most)
     )
+    if only is not None:
+        query = query.where(Inject.id == only)
     return sum(_claim(session, key, at) for key in list(session.scalars(query)))
 
 
@@ -166,6 +168,19 @@ def _happens(session: Session, inject: Inject) -> bool:
     except Refused:
         return False
     return True
+
+
+def overdue(session: Session, most: int) -> list[str]:
+    """The ids of injects that are due and have not happened, earliest first."""
+    query = select(Inject.id).where(Inject.status == WAITING, Inject.due_at <= now()).order_by(Inject.due_at)
+    return list(session.scalars(query.limit(most)))
+
+
+def pass_over(session: Session, inject: str) -> None:
+    """Put one aside that cannot happen, so that the script goes on without it."""
+    found = session.get(Inject, inject, with_for_update=True, populate_existing=True)
+    if found is not None and found.status == WAITING:
+        found.status = SKIPPED
 
 
 def next_due(session: Session) -> datetime | None:

@@ -54,8 +54,8 @@ class Limit(Model):
         }  # fmt: skip
 
 
-def claim_due(session: Session, most: int = 50) -> list[Limit]:
-    """Mark the limits that are due now as passed and return them, earliest first.
+def claim_due(session: Session, most: int = 50, only: str | None = None) -> list[Limit]:
+    """Mark the limits that are due now as passed (or the one with the id `only`) and return them, earliest first.
 
     Whoever gets a limit here is the only one who ever does: the mark and its consequence are one transaction.
     """
@@ -63,6 +63,8 @@ def claim_due(session: Session, most: int = 50) -> list[Limit]:
     query = (
         select(Limit.id).where(Limit.status == RUNNING, Limit.due_at <= at).order_by(Limit.due_at, Limit.id).limit(most)
     )
+    if only is not None:
+        query = query.where(Limit.id == only)
     won = []
     for key in list(session.scalars(query)):
         statement = (
@@ -128,6 +130,12 @@ def resume(limit: Limit) -> None:
     if limit.status == PAUSED and limit.paused_at is not None:
         limit.due_at += now() - limit.paused_at
         limit.status, limit.paused_at = RUNNING, None
+
+
+def overdue(session: Session, most: int) -> list[str]:
+    """The ids of limits that are due and have not fired, earliest first."""
+    query = select(Limit.id).where(Limit.status == RUNNING, Limit.due_at <= now()).order_by(Limit.due_at, Limit.id)
+    return list(session.scalars(query.limit(most)))
 
 
 def next_due(session: Session) -> datetime | None:

@@ -289,3 +289,20 @@ def test_a_delivery_without_words_is_parked(fed: Database, service: PushService,
         wait_until(lambda: states(fed) == {"sent": 1, "failed": 1})
     assert note.data["notification"]["title"] == "推送测试"
     assert "answer_token" not in note.data["tocsin"]
+
+
+@pytest.mark.parametrize(
+    "content", [{"title": "bare text"}, {"title": {"zh": 7}, "body": ["x"]}, {"title": {"zh": "x"}, "address": 5}]
+)
+def test_s15_a_delivery_that_breaks_its_writer_is_parked_and_the_others_go_out(
+    fed: Database, service: PushService, tmp_path: Path, content: dict[str, object]
+) -> None:
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    hour = now() + timedelta(hours=1)
+    fed.write(lambda s: outbox.enqueue_push(s, [(person, None)], new_id(), "test", content, expires_at=hour))
+    if "address" in content:
+        fed.write(lambda s: s.execute(update(Delivery).values(channel="robot", subscription=None)))
+    fed.write(lambda s: alert(s, [person]))
+    with working(fed, service, tmp_path):
+        service.wait_for(1)
+        wait_until(lambda: states(fed) == {"sent": 1, "failed": 1})
