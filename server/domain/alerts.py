@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, func, select, update
+import orjson
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, hits, new_id
 from server.domain import feed, incidents, outbox, people, plans, rules, timeline
@@ -15,6 +17,7 @@ ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
 NOTE_LATER = timedelta(seconds=0.25)
 REMINDERS = (120, 300, 600)  # seconds after the alert; only the silent are asked again
+_ROW, _WHO = "~row~", "~who~"
 WORDS = {
     "received": ("收到", "received"),
     "on_my_way": ("出发", "on my way"),
@@ -73,6 +76,7 @@ class Recipient(Model):
 
     __tablename__ = "recipient"
     synced_type = "recipient"
+    keeps_its_spaces = True
     id: Mapped[Key]
     alert: Mapped[Id] = mapped_column(ForeignKey("alert.id"))
     incident: Mapped[Id] = mapped_column(ForeignKey("incident.id"))
@@ -211,12 +215,7 @@ def issue(
     )  # fmt: skip
     session.add(alert)
     session.flush()
-    rows = [
-        Recipient(id=new_id(), alert=alert.id, incident=incident.id, person=person, team=team, channels=[])
-        for person in asked
-    ]
-    session.add_all(rows)
-    session.flush()
+    rows = ask(session, alert, asked)
     send(session, alert, rows)
     feed.touch(session, Board(incident.id))
     name = session.get(people.Team, team) if team else None
@@ -238,6 +237,38 @@ def issue(
             refs={"alert": alert.id, "team": team}, audience="command",
         )  # fmt: skip
     return alert
+
+
+class Asked(NamedTuple):
+    """Somebody an alert has just been addressed to: the row for them and who it is."""
+
+    id: str
+    person: str
+
+
+def ask(session: Session, alert: Alert, people: Iterable[str]) -> list[Asked]:
+    """Make a recipient of an alert for each of these people, however many they are."""
+    rows = [Asked(new_id(), person) for person in people]
+    table = Recipient.__table__
+    write_rows(
+        session, insert(table), table, ("id", "alert", "incident", "person", "team", "channels"),  # type: ignore[arg-type]
+        [(row.id, alert.id, alert.incident, row.person, alert.team, []) for row in rows],
+    )  # fmt: skip
+    # Ten thousand documents differ in two ids: one is made and the ids are put into it.
+    model = Recipient(id=_ROW, alert=alert.id, incident=alert.incident, person=_WHO, team=alert.team, channels=[])
+    shape = orjson.dumps(model.document(session, "")).decode()
+    shared = tuple(space for space in model.spaces(session) if _WHO not in space)
+    feed.touch(
+        session,
+        *(
+            feed.Written(
+                Recipient.synced_type, row.id, (*shared, f"me:{row.person}"),
+                shape.replace(_ROW, row.id).replace(_WHO, row.person),
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+    return rows
 
 
 def within_drill(session: Session, incident: incidents.Incident, team: str | None, asked: Sequence[str]) -> list[str]:
@@ -263,7 +294,7 @@ def issue_to(
     return found
 
 
-def send(session: Session, alert: Alert, rows: Sequence[Recipient], kind: str = "alert") -> int:
+def send(session: Session, alert: Alert, rows: Sequence[Recipient | Asked], kind: str = "alert") -> int:
     """Queue the pushes of an alert for these recipients; returns how many."""
     return outbox.enqueue_push(
         session, [(row.person, row.id) for row in rows], alert.id, kind, {}, expires_at=alert.expires_at,

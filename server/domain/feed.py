@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import orjson
 from sqlalchemy import BigInteger, Index, String, Text, event, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import FEW, write_rows
 from server.clock import now
 from server.db import Database, Id, Model, new_id
 
@@ -57,6 +58,25 @@ class Synced(Protocol):
     def document(self, session: Session, space: str) -> dict[str, Any] | None: ...
 
 
+class Written(NamedTuple):
+    """A row written past the mapper, with its text for all its spaces already made; it has never been in others."""
+
+    synced_type: str
+    id: str
+    places: tuple[str, ...]
+    text: str
+    keeps_its_spaces: bool = True
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Where it is seen."""
+        return self.places
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The row as phones keep it."""
+        found: dict[str, Any] = orjson.loads(self.text)
+        return found
+
+
 def touch(session: Session, *things: Synced) -> None:
     """Say that these changed although none of their own columns did."""
     session.info.setdefault("touched", {}).update({(thing.synced_type, thing.id): thing for thing in things})
@@ -85,76 +105,94 @@ def publish(session: Session) -> None:
     touched: dict[tuple[str, str], Synced] = session.info.pop("touched", {})
     if not touched:
         return
-    wanted = {key: set(thing.spaces(session)) for key, thing in touched.items()}
-    # What this unit made stands in no space yet: at a large alert that saves most of the look-ups.
+    # What this unit made stands in no space yet, and some things never move: that saves most of the look-ups.
     fresh: set[tuple[str, str]] = session.info.pop("fresh", set())
-    known = [key for key in touched if key not in fresh]
-    present = _present(session, known)
-    by_space: dict[str, list[tuple[str, str]]] = {}
-    for key in touched:
-        for space in wanted[key] | {row.space for row in present.get(key, ())}:
-            by_space.setdefault(space, []).append(key)
+    left = _left(
+        session,
+        [key for key, thing in touched.items() if key not in fresh and not getattr(thing, "keeps_its_spaces", False)],
+    )
+    by_space: dict[str, list[tuple[tuple[str, str], bool]]] = {}
+    for key, thing in touched.items():
+        wanted = set(thing.spaces(session))
+        for space in wanted:
+            by_space.setdefault(space, []).append((key, True))
+        for space in left.get(key, set()) - wanted:
+            by_space.setdefault(space, []).append((key, False))
     versions = _raise(session, {space: len(keys) for space, keys in by_space.items()})
-    rows = {
-        (row.space, row.type, row.entity): row for row in (r for rs in _present(session, known).values() for r in rs)
-    }
     texts = _texts(session, touched)
-    added = []
+    rows = []
     for space, keys in sorted(by_space.items()):
         version = versions[space] - len(keys)
-        for key in keys:
+        for key, seen in keys:
             version += 1
-            body = texts(key, space) if space in wanted[key] else None
-            row = rows.get((space, *key))
-            if row is None:
-                added.append({"space": space, "type": key[0], "entity": key[1], "version": version, "document": body})
-            else:
-                row.version, row.document = version, body
-    if added:
-        session.execute(Change.__table__.insert(), added)  # type: ignore[attr-defined]
+            rows.append((space, *key, version, texts(key, space) if seen else None))
+    table = Change.__table__
+    new = _insert(session)(table)
+    write_rows(
+        session,
+        new.on_conflict_do_update(
+            index_elements=[table.c.space, table.c.type, table.c.entity],
+            set_={"version": new.excluded.version, "document": new.excluded.document},
+        ),
+        table,  # type: ignore[arg-type]
+        ("space", "type", "entity", "version", "document"),
+        rows,
+    )
     session.info.setdefault("raised", {}).update(versions)
-    session.flush()
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_notify("tocsin", ",".join(versions)[:7000])))
 
 
 def _texts(session: Session, touched: dict[tuple[str, str], Synced]) -> Callable[[tuple[str, str], str], str | None]:
     """A function that gives an entity's document for a space as text, worked out once where all spaces see the same."""
-    made: dict[tuple[str, str], str | None] = {}
+    made: dict[tuple[str, str], str | None] = {
+        key: thing.text for key, thing in touched.items() if isinstance(thing, Written)
+    }
 
     def text(key: tuple[str, str], space: str) -> str | None:
-        thing = touched[key]
-        if key in made and not getattr(thing, "differs_by_space", False):
+        if key in made:
             return made[key]
+        thing = touched[key]
         seen = thing.document(session, space)
-        made[key] = orjson.dumps(seen).decode() if seen is not None else None
-        return made[key]
+        body = orjson.dumps(seen).decode() if seen is not None else None
+        if not getattr(thing, "differs_by_space", False):
+            made[key] = body
+        return body
 
     return text
 
 
-def _present(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Change]]:
-    found: dict[tuple[str, str], list[Change]] = {}
+def _left(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
+    """The spaces in which these stand already."""
+    found: dict[tuple[str, str], set[str]] = {}
     for start in range(0, len(keys), 200):
         part = keys[start : start + 200]
-        query = (
-            select(Change).where(tuple_(Change.type, Change.entity).in_(part)).execution_options(populate_existing=True)
-        )
-        for row in session.scalars(query):
-            found.setdefault((row.type, row.entity), []).append(row)
+        query = select(Change.type, Change.entity, Change.space).where(tuple_(Change.type, Change.entity).in_(part))
+        for row in session.execute(query):
+            found.setdefault((row.type, row.entity), set()).add(row.space)
     return found
+
+
+def _insert(session: Session) -> Any:
+    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
 
 
 def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
     """Raise the versions of these spaces under their row locks, taken in sorted order, and return them."""
     at = now()
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    new = insert(Space)
-    statement = new.on_conflict_do_update(
-        index_elements=[Space.id], set_={"version": Space.version + new.excluded.version, "changed_at": at}
-    ).returning(Space.id, Space.version)
-    rows = [{"id": space, "version": count, "min_version": 0, "changed_at": at} for space, count in sorted(by.items())]
-    found = session.execute(statement.execution_options(populate_existing=True), rows)
+    table = Space.__table__
+    new = _insert(session)(table)
+    raising = new.on_conflict_do_update(
+        index_elements=[table.c.id],
+        set_={"version": table.c.version + new.excluded.version, "changed_at": new.excluded.changed_at},
+    )
+    names, rows = ("id", "version", "min_version", "changed_at"), [(id, by[id], 0, at) for id in sorted(by)]
+    if len(rows) > FEW:
+        write_rows(session, raising, table, names, rows)  # type: ignore[arg-type]
+        return {id: version for id, (version, _) in versions(session, by).items()}
+    found = session.connection().execute(
+        raising.returning(table.c.id, table.c.version), [dict(zip(names, row, strict=True)) for row in rows]
+    )
     return {row.id: row.version for row in found}
 
 

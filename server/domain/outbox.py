@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, CursorResult, ForeignKey, Index, Integer, String, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, Index, Integer, String, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import write_rows
 from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.devices import Subscription
@@ -20,6 +21,10 @@ MOST_ATTEMPTS = 300
 WAKE_CHANNEL = "tocsin_outbox"
 TAKEN_BACK = "cancelled"
 LONGEST_HOLD = timedelta(seconds=30)
+_QUEUED = (
+    "id", "channel", "person", "subject", "recipient", "subscription", "kind", "content", "priority", "state", "due_at",
+    "expires_at", "created_at", "attempt",
+)  # fmt: skip
 
 
 class Delivery(Model):
@@ -60,25 +65,22 @@ def enqueue_push(
     *, expires_at: datetime, priority: int = NORMAL, due_at: datetime | None = None,
 ) -> int:  # fmt: skip
     """Queue a Web Push for every live subscription of these (person, recipient) pairs; returns how many rows were queued."""
-    at = now()
+    at, rows = now(), []
     recipient_of = dict(people)
-    rows = []
-    ids = list(recipient_of)
-    for start in range(0, len(ids), 400):
+    for part in _parts(list(recipient_of)):
         query = select(Subscription.id, Subscription.person).where(
-            Subscription.person.in_(ids[start : start + 400]), Subscription.state == "live"
+            Subscription.person.in_(part), Subscription.state == "live"
         )
         for subscription, person in session.execute(query):
             rows.append(
-                {
-                    "id": new_id(), "channel": "push", "person": person, "subject": subject,
-                    "recipient": recipient_of[person], "subscription": subscription, "kind": kind, "content": content,
-                    "priority": priority, "state": PENDING, "due_at": due_at or at, "expires_at": expires_at,
-                    "created_at": at, "attempt": 0,
-                }
+                (
+                    new_id(), "push", person, subject, recipient_of[person], subscription, kind, content, priority, PENDING,
+                    due_at or at, expires_at, at, 0,
+                )
             )  # fmt: skip
     if rows:
-        session.execute(Delivery.__table__.insert(), rows)  # type: ignore[attr-defined]
+        table = Delivery.__table__
+        write_rows(session, insert(table), table, _QUEUED, rows)  # type: ignore[arg-type]
         wake_senders(session)
     return len(rows)
 
