@@ -1,6 +1,7 @@
 """One sender against a push service, in a process of its own: `python -m bench.senders NAME ORIGIN COUNT [CA]`.
 
-Prints one JSON line: seconds from the first message to the last acceptance, and the process's peak memory in MB.
+Prints one JSON line: seconds from the first message to the last acceptance, the processor time this process spent on
+them, and its peak memory in MB.
 Every sender gets the same subscriptions (a fresh P-256 key for each phone) and the same 200-byte payload.
 """
 
@@ -43,6 +44,18 @@ SUBJECT = "mailto:duty@example.org"
 IN_FLIGHT = 100
 
 
+class Stopwatch:
+    """Seconds by the wall and by the processor."""
+
+    def __init__(self) -> None:
+        self._started = (time.perf_counter(), time.process_time())
+
+    def stop(self) -> None:
+        """Keep what has passed."""
+        wall, processor = self._started
+        self.seconds, self.cpu = time.perf_counter() - wall, time.process_time() - processor
+
+
 def phones(count: int) -> list[PhoneKeys]:
     """So many phones with keys of their own."""
     made = []
@@ -57,7 +70,7 @@ def tls_context(authority: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=authority)
 
 
-async def ours(origin: str, keys: list[PhoneKeys], authority: str | None, each: int) -> float:
+async def ours(origin: str, keys: list[PhoneKeys], authority: str | None, each: int) -> Stopwatch:
     """This product's channel; `each` sealed envelopes lie ready per phone."""
     origins = frozenset({origin})
     box = EnvelopeBox(max(each, 1))
@@ -86,17 +99,17 @@ async def ours(origin: str, keys: list[PhoneKeys], authority: str | None, each: 
             done.set()
 
     calm_collector()
-    started = time.perf_counter()
+    took = Stopwatch()
     for _ in range(MOST_IN_HAND):
         submit_next()
     await done.wait()
-    seconds = time.perf_counter() - started
+    took.stop()
     assert failed == 0, f"{failed} messages failed"
     await transport.close()
-    return seconds
+    return took
 
 
-async def raw(origin: str, keys: list[PhoneKeys], authority: str | None) -> float:
+async def raw(origin: str, keys: list[PhoneKeys], authority: str | None) -> Stopwatch:
     """The floor: the same bytes, made beforehand, over the same connections."""
     transport = Transport(frozenset({origin}), tls=tls_context(authority))
     endpoint = parse_endpoint(f"{origin}/wpush/1", PushHosts(test_origins=frozenset({origin})))
@@ -106,24 +119,27 @@ async def raw(origin: str, keys: list[PhoneKeys], authority: str | None) -> floa
         f"POST /wpush/1 HTTP/1.1\r\nHost: {origin.partition('//')[2]}\r\nAuthorization: {signer.authorization(origin)}\r\n"
         f"TTL: 3600\r\nUrgency: high\r\nContent-Encoding: aes128gcm\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
-    done, left = asyncio.Event(), len(keys)
+    done, left, failed = asyncio.Event(), len(keys), 0
 
     def ended(end: Answer | Fallen) -> None:
-        nonlocal left
+        nonlocal left, failed
         left -= 1
+        failed += isinstance(end, Fallen) or end.status != 201
         if left == 0:
             done.set()
 
-    started = time.perf_counter()
+    calm_collector()
+    took = Stopwatch()
     for _ in keys:
         transport.submit(endpoint, Request(lambda: ready, ended))
     await done.wait()
-    seconds = time.perf_counter() - started
+    took.stop()
+    assert failed == 0, f"{failed} messages failed"
     await transport.close()
-    return seconds
+    return took
 
 
-async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | None) -> float:
+async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | None) -> Stopwatch:
     """pywebpush's own asynchronous sender, one session, 100 in flight."""
     infos: list[dict[str, Any]] = [
         {"endpoint": f"{origin}/wpush/{number}", "keys": {"p256dh": text(phone.p256dh), "auth": text(phone.auth)}}
@@ -140,9 +156,10 @@ async def by_webpush_async(origin: str, keys: list[PhoneKeys], authority: str | 
                     aiohttp_session=session, timeout=30,
                 )  # fmt: skip
 
-        started = time.perf_counter()
+        took = Stopwatch()
         await asyncio.gather(*map(one, infos))
-        return time.perf_counter() - started
+        took.stop()
+        return took
 
 
 def text(raw_bytes: bytes) -> str:
@@ -150,7 +167,7 @@ def text(raw_bytes: bytes) -> str:
     return base64.urlsafe_b64encode(raw_bytes).rstrip(b"=").decode()
 
 
-SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Coroutine[None, None, float]]] = {
+SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Coroutine[None, None, Stopwatch]]] = {
     "sealed": lambda origin, keys, authority: ours(origin, keys, authority, 1),
     "fresh": lambda origin, keys, authority: ours(origin, keys, authority, 0),
     "raw": raw,
@@ -161,8 +178,9 @@ SENDERS: dict[str, Callable[[str, list[PhoneKeys], str | None], Coroutine[None, 
 def main(name: str, origin: str, count: str, authority: str | None = None) -> None:
     """Send and print what it took."""
     keys = phones(int(count))
-    seconds = uvloop.run(SENDERS[name](origin, keys, authority))
-    print(json.dumps({"seconds": seconds, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    took = uvloop.run(SENDERS[name](origin, keys, authority))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": took.seconds, "cpu": took.cpu, "mb": peak}))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ LONGEST_WAIT = 15 * 60.0
 """Seconds; a service that asks for more patience than this is asked again after it."""
 
 _BARE_END = b"\r\n\r\n"
+_TAKEN = b"HTTP/1.1 201 "
+_NO_BODY = b"\ncontent-length: 0\r\n"
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n")
 _CHUNKED = re.compile(rb"\ntransfer-encoding:[^\n]*chunked")
@@ -29,6 +31,9 @@ class Answer(NamedTuple):
     body: bytes = b""
     retry_after: float | None = None
     reusable: bool = True
+
+
+_CREATED = Answer(201)
 
 
 class AnswerReader:
@@ -50,16 +55,17 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Answer | None:
         """Take more bytes; the answer as soon as it is complete, too long, or not HTTP (status 0)."""
-        if not self._data and self._head is None and data.endswith(_BARE_END):
-            # by far the most answers: one piece, nothing but a head
-            head = _read_head(data[:-2])
+        if self._head is None and not self._data and data.startswith(_TAKEN) and data.endswith(_BARE_END):
+            # by far the most answers: one piece, nothing but a head that says so
+            lower = data.lower()
             if (
-                head is not None
-                and head.length == 0
-                and 200 <= head.status < 300
-                and data.find(b"\r\n\r\n") == len(data) - 4
+                _NO_BODY in lower
+                and lower.find(_BARE_END) == len(lower) - 4
+                and b"\ntransfer-encoding:" not in lower
+                and b"\nconnection:" not in lower
+                and _STATUS.match(data)
             ):
-                return Answer(head.status, reusable=head.keeps_open)
+                return _CREATED
         self._data += data
         while self._head is None:
             end = self._data.find(b"\r\n\r\n")

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from server.delivery.answers import Answer
 from server.delivery.circuits import Circuit
@@ -14,6 +15,9 @@ from server.domain.push_endpoints import Endpoint, is_public_address
 
 BUSY = 0.5
 """Share of a processor from which more connections would only add work."""
+
+SCHEDULED = Path("/proc/thread-self/schedstat")
+"""Nanoseconds this thread has run and has waited to run, and how often it ran (Linux)."""
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -42,6 +46,15 @@ class Way:
     tls: ssl.SSLContext
     resolver: Resolver
     test_origins: frozenset[str]
+
+
+def occupied() -> float:
+    """Seconds this thread has worked so far, or stood ready and waited for a processor where the kernel tells."""
+    try:
+        worked, waited, _ = SCHEDULED.read_bytes().split()
+    except (OSError, ValueError):
+        return time.thread_time()
+    return (int(worked) + int(waited)) / 1e9
 
 
 class NotResolvedError(Exception):
@@ -83,7 +96,7 @@ class Origin:
         (self._urgent if request.urgent else self._waiting).append(request)
         if self._idle:
             self.serve(self._idle.pop())
-        else:
+        elif self._widening is None or self.open + len(self._connecting) < self.bounds.few:
             self._connect_more()
 
     def serve(self, connection: Connection) -> None:
@@ -150,13 +163,13 @@ class Origin:
             self._widen_later()
 
     def _widen_later(self) -> None:
-        self._measured = (self.loop.time(), time.process_time())
+        self._measured = (self.loop.time(), occupied())
         self._widening = self.loop.call_later(self.bounds.slow, self._widen)
 
     def _busy(self) -> bool:
         """Whether this process itself has been the slow one since the last look."""
         since, worked = self._measured
-        return time.process_time() - worked > BUSY * (self.loop.time() - since)
+        return occupied() - worked > BUSY * (self.loop.time() - since)
 
     def _widen(self) -> None:
         # more connections help only against a service that takes its time, never against our own busy processor
@@ -164,10 +177,12 @@ class Origin:
         queued = len(self._urgent) + len(self._waiting)
         if not queued:
             return
-        slow = max(self.answer_time, self.loop.time() - self._last_end) > self.bounds.slow
-        if slow and self.open and not self._busy():
+        silent = self._last_end < self._measured[0]
+        if (silent or self.answer_time > self.bounds.slow) and self.open and not self._busy():
             taken = self.open + len(self._connecting)
-            for _ in range(min(queued - len(self._connecting), self.bounds.most - taken)):
+            # a service that has said nothing yet takes its time with all; one that answers gets twice as many
+            room = self.bounds.most - taken if silent else min(taken, self.bounds.most - taken)
+            for _ in range(min(queued - len(self._connecting), room)):
                 self._begin_connect()
         self._widen_later()
 

@@ -1,10 +1,12 @@
 """What a channel is and what it answers: one message in, one outcome out, nothing else for the worker to know."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
+
+import orjson
 
 
 class Result(StrEnum):
@@ -39,6 +41,38 @@ class Outcome:
     status: int | None = None
     detail: str = ""
     confirmed: bool = True
+
+
+class Document(Mapping[str, Any]):
+    """A push document that is made as JSON when it is sent, and read only by those who look inside."""
+
+    __slots__ = ("_found", "_make", "_text")
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._text: bytes | None = None
+        self._found: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The document as JSON."""
+        if self._text is None:
+            self._text = self._make()
+        return self._text
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        if self._found is None:
+            self._found = orjson.loads(self.text)
+        return self._found
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,11 @@ class Sender:
 
     def _send(self, row: Claimed, message: Message) -> None:
         if row.channel == self._push.name:
-            self._push.submit(message, partial(self._end, row))
+            try:
+                self._push.submit(message, partial(self._end, row))
+            except Exception:  # one row that cannot be made into a message must not hold up the others
+                log.exception("a push could not be written", delivery=row.id)
+                self._end(row, Outcome(Result.FAILED, detail="not_built"))
             return
         channel = self._channels.get(row.channel)
         if channel is None:

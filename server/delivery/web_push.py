@@ -14,11 +14,11 @@ from server.delivery.answers import Answer
 from server.delivery.circuits import DEFAULT_WAIT, back_off
 from server.delivery.connections import Fallen, Request
 from server.delivery.envelopes import EnvelopeBox, PhoneKeys, encrypt, encrypt_by_reference, lean_form_proves_itself
-from server.delivery.outcomes import Message, Outcome, Result
+from server.delivery.outcomes import Document, Message, Outcome, Result
 from server.delivery.transport import Transport
 from server.delivery.vapid import Signer
 from server.domain.errors import Refused
-from server.domain.push_endpoints import PushHosts, parse_endpoint
+from server.domain.push_endpoints import Endpoint, PushHosts, parse_endpoint
 
 LONGEST_LIFE = 4 * 60 * 60
 """Seconds a push service may keep an alert for a phone that is off."""
@@ -29,6 +29,8 @@ MOST_PLAINTEXT = 3000
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _PATH = re.compile(r"/[!-~]*")
 _NOT_OUR_KEY = (b"VapidPkHashMismatch", b"BadJwtToken", b"VapidKeyMismatch", b"Unauthorized")
+
+_CREATED = Outcome(Result.ACCEPTED, status=201)
 
 Done = Callable[[Outcome], None]
 
@@ -52,7 +54,7 @@ class WebPush:
         self._now = now
         self._heads: dict[tuple[str, int, str, str], bytes] = {}
         self._lean = lean_form_proves_itself()
-        self._endpoint = functools.lru_cache(maxsize=65_536)(functools.partial(parse_endpoint, hosts=hosts))
+        self._target = functools.lru_cache(maxsize=65_536)(functools.partial(_target, hosts=hosts))
 
     def expect(self, addresses: Iterable[tuple[str, bytes, bytes]]) -> None:
         """Name all live subscriptions, so that what can be done before an alert is done before it."""
@@ -60,7 +62,7 @@ class WebPush:
         for endpoint, p256dh, auth in addresses:
             keys.append(PhoneKeys(p256dh, auth))
             with suppress(Refused):
-                self._endpoint(endpoint)
+                self._target(endpoint)
         self.envelopes.keep_for(keys)
 
     async def send(self, message: Message) -> Outcome:
@@ -89,19 +91,19 @@ class WebPush:
             done(Outcome(Result.FAILED, detail="expired"))
             return
         try:
-            endpoint = self._endpoint(message.address["endpoint"])
+            endpoint, path = self._target(message.address["endpoint"])
             keys = PhoneKeys(message.address["p256dh"], message.address["auth"])
         except (Refused, KeyError) as error:
             done(Outcome(Result.BLOCKED, detail=error.code if isinstance(error, Refused) else "address_incomplete"))
             return
-        if not _TOPIC.fullmatch(message.topic) or not _PATH.fullmatch(endpoint.path):
+        head = self._head(endpoint.origin, life, "high" if message.critical else "normal", message.topic)
+        if path is None or head is None:
             done(Outcome(Result.BLOCKED, detail="address_malformed"))
             return
-        head = self._head(endpoint.origin, life, "high" if message.critical else "normal", message.topic)
 
         def build() -> bytes:
             body = self._encrypted(keys, plaintext)
-            return b"POST %b%b%d\r\n\r\n%b" % (endpoint.path.encode("ascii"), head, len(body), body)
+            return b"%b%b%d\r\n\r\n%b" % (path, head, len(body), body)
 
         def ended(end: Answer | Fallen) -> None:
             done(_outcome(end, message.attempt))
@@ -111,11 +113,16 @@ class WebPush:
     def _encrypted(self, keys: PhoneKeys, plaintext: bytes) -> bytes:
         return encrypt(self.envelopes.take(keys), plaintext) if self._lean else encrypt_by_reference(keys, plaintext)
 
-    def _head(self, origin: str, life: int, urgency: str, topic: str) -> bytes:
-        """What stands between the path and the length: the same for all phones of a service within one second."""
+    def _head(self, origin: str, life: int, urgency: str, topic: str) -> bytes | None:
+        """What stands between the path and the length: the same for all phones of a service within one second.
+
+        None when the topic is none a service takes.
+        """
         key = (origin, life, urgency, topic)
         head = self._heads.get(key)
         if head is None:
+            if not _TOPIC.fullmatch(topic):
+                return None
             if len(self._heads) >= MOST_HEADS:
                 self._heads.clear()
             head = self._heads[key] = (
@@ -127,9 +134,15 @@ class WebPush:
         return head
 
 
+def _target(endpoint: str, hosts: PushHosts) -> tuple[Endpoint, bytes | None]:
+    """Where a subscription leads and how its request begins; None there when the path cannot stand in a request."""
+    found = parse_endpoint(endpoint, hosts)
+    return found, b"POST " + found.path.encode("ascii") if _PATH.fullmatch(found.path) else None
+
+
 def fitting(payload: Mapping[str, Any]) -> bytes:
     """The payload as JSON, in the small form when it would be too large for every push service."""
-    full = orjson.dumps(payload)
+    full = payload.text if isinstance(payload, Document) else orjson.dumps(payload)
     return full if len(full) < MOST_PLAINTEXT else small_form(payload)
 
 
@@ -169,6 +182,8 @@ def _outcome(end: Answer | Fallen, attempt: int) -> Outcome:
         wait = back_off(attempt) if end.retry_after is None else end.retry_after
         return Outcome(Result.FAILED, wait, detail=end.fault)
     status = end.status
+    if status == 201:
+        return _CREATED
     if 200 <= status < 300:
         return Outcome(Result.ACCEPTED, status=status)
     if status in (404, 410):
