@@ -1,7 +1,14 @@
 """The web process: gunicorn with gevent workers that close their streams at once when asked to stop."""
 
+import _socket
+import os
+import socket
+import time
+from contextlib import suppress
 from typing import Any
 
+import gevent
+import gunicorn.arbiter
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 from gunicorn.workers.ggevent import GeventWorker
@@ -9,10 +16,16 @@ from gunicorn.workers.ggevent import GeventWorker
 from server.config import Config
 
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
+IDLE_SECONDS = 0.5
+"""How long a process that leaves waits for the next request on a connection kept open; its answer then ends it."""
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """A gevent worker that ends its streams first, so that a restart does not wait for them."""
+    """A gevent worker that ends its streams and idle connections itself, so that a restart does not wait for them."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._idle: set[socket.socket] = set()
 
     def run(self) -> None:
         """Serve until told to leave, then give the database's connections back."""
@@ -29,6 +42,49 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if hub is not None:
             hub.close()
         super().handle_exit(sig, frame)
+        gevent.spawn_later(IDLE_SECONDS, self._hang_up)
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        """Serve a connection, and know it as idle while no request of it is being answered."""
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> Any:
+        """Answer one request."""
+        self._idle.discard(sock)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self._idle.add(sock)
+
+    def _hang_up(self) -> None:
+        # For reading only: a request that has just arrived is still read and answered.
+        for client in list(self._idle):
+            with suppress(OSError):
+                # gevent's own shutdown would end the wait as an error
+                plain = _socket.socket(fileno=os.dup(client.fileno()))
+                try:
+                    plain.shutdown(socket.SHUT_RD)
+                finally:
+                    plain.close()
+
+
+class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]
+    """gunicorn's parent process, that lets the old processes go only once the new ones serve: loading takes seconds."""
+
+    def manage_workers(self) -> None:
+        """Start what is missing and let go what is too many."""
+        newest = sorted(self.WORKERS.values(), key=lambda worker: worker.age)[-self.num_workers :]
+        if len(self.WORKERS) <= self.num_workers or all(map(_serves, newest)):
+            super().manage_workers()
+
+
+def _serves(worker: Any) -> bool:
+    # Until it first beats, the file's time is that of its making, by the wall clock; then it is the monotonic clock's.
+    return bool(worker.tmp.last_update() <= time.monotonic())
 
 
 class Web(BaseApplication):  # type: ignore[misc]
@@ -49,6 +105,10 @@ class Web(BaseApplication):  # type: ignore[misc]
         }  # fmt: skip
         for name, value in chosen.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        Arbiter(self).run()
 
     def load(self) -> Any:
         """Make the application inside each worker, after gevent has taken over the blocking calls."""

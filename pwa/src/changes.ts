@@ -10,6 +10,8 @@ export interface Connection {
   sending: number;
   /** Phone time in ms of the server's last answer, null before the first. */
   lastContact: number | null;
+  /** The server answers, but its worker does not run: no limit fires and nobody is reminded. */
+  workerSilent: boolean;
   /** The phone has a network, but the server does not answer. */
   serverSilent: boolean;
   /** Entries are kept, sending waits until the same person signs in. */

@@ -88,7 +88,11 @@ async function listen(person: Id, wake: AbortSignal, spoke: () => void): Promise
   try {
     const device = (await setting<Id>('device')) ?? '';
     const body = await openStream(`/stream?client=${device}`, stop.signal);
-    announce({ person: null, connection: { live: true, online: true, serverSilent: false, lastContact: Date.now() } });
+    // The stream says again within seconds if the worker is still silent.
+    announce({
+      person: null,
+      connection: { live: true, online: true, serverSilent: false, workerSilent: false, lastContact: Date.now() },
+    });
     spoke();
     // What happened while no stream was open.
     void sync();
@@ -109,6 +113,9 @@ async function handle(person: Id, event: StreamEvent): Promise<void> {
   if (event.name === 'poke') {
     const told = (JSON.parse(event.data) as { spaces: Record<string, number> }).spaces;
     if (await isNews(told)) void sync();
+  } else if (event.name === 'worker') {
+    const { silent } = JSON.parse(event.data) as { silent: boolean };
+    announce({ person: null, connection: { workerSilent: silent } });
   } else if (event.name === 'alert') {
     announce({ person, alert: JSON.parse(event.data) as AlertHead });
     void sync();

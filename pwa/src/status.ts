@@ -10,6 +10,7 @@ let known: Connection = {
   sending: 0,
   lastContact: null,
   serverSilent: false,
+  workerSilent: false,
   sessionExpired: false,
   wrongPerson: false,
   updateReady: false,

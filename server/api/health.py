@@ -1,4 +1,4 @@
-"""Health over HTTP: alive, and a deep look for operators."""
+"""Health over HTTP: alive, a deep look for operators, and whether limits and deliveries run at all."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from flask import Response, g, jsonify
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from server import presence
 from server.api import http
 from server.clock import iso, now
+from server.db import Database
 from server.domain import facts, limits, outbox, rights
 
 blp = http.blueprint("health")
@@ -28,15 +30,24 @@ def deep() -> Response:
     """Overdue limits, waiting deliveries and refused items."""
     rights.require(g.standing, "health.see")
 
+    silent = worker_silent(http.database())
+
     def query(session: Session) -> dict[str, Any]:
-        due = limits.next_due(session)
         waiting = select(func.count()).where(outbox.Delivery.state == outbox.PENDING)
         refused = select(func.count()).where(facts.Fact.outcome == "refused")
-        oldest = session.scalar(select(func.min(outbox.Delivery.due_at)).where(outbox.Delivery.state == outbox.PENDING))
-        late = [at for at in (due, oldest) if at is not None and (now() - at).total_seconds() > LATE_SECONDS]
         return {
-            "status": "worker_silent" if late else "ok", "next_limit": iso(due), "waiting_deliveries": session.scalar(waiting),
-            "oldest_waiting": iso(oldest), "refused_items": session.scalar(refused),
+            "status": "worker_silent" if silent else "ok", "next_limit": iso(limits.next_due(session)),
+            "waiting_deliveries": session.scalar(waiting), "oldest_waiting": iso(outbox.next_due(session)),
+            "refused_items": session.scalar(refused),
         }  # fmt: skip
 
     return jsonify(http.read(query))
+
+
+def worker_silent(database: Database) -> bool:
+    """Whether nobody fires limits and sends: no worker is there, or something has been due for more than ten seconds."""
+    if not presence.anybody(database):
+        return True
+    with database.read() as session:
+        dues = (limits.next_due(session), outbox.next_due(session))
+    return any(at is not None and (now() - at).total_seconds() > LATE_SECONDS for at in dues)

@@ -11,7 +11,7 @@ import psycopg
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy import select
 
-from server.api import http
+from server.api import health, http
 from server.api.streams import BEAT, BYE, Listener, open_listener
 from server.clock import now
 from server.db import Database
@@ -38,6 +38,7 @@ class Hub:
         self.database = database
         self.listeners: set[Listener] = set()
         self.closing = False
+        self._worker_silent = False
         self._known: dict[str, int] = {}
         self._heard: set[str] = set()
         self._lock = threading.Lock()
@@ -79,6 +80,7 @@ class Hub:
                 if at - checked > RECHECK:
                     checked = at
                     self._recheck()
+                    self._watch_worker()
                 if at - beaten > HEARTBEAT:
                     beaten = at
                     for listener in list(self.listeners):
@@ -170,9 +172,20 @@ class Hub:
             if listener.session not in living:
                 listener.close()
 
+    def _watch_worker(self) -> None:
+        """Say that limits and reminders stand still for as long as they do, and once when they run again."""
+        silent, before = health.worker_silent(self.database), self._worker_silent
+        self._worker_silent = silent
+        if silent or before:
+            event = b"event: worker\ndata: " + orjson.dumps({"silent": silent}) + b"\n\n"
+            for listener in list(self.listeners):
+                listener.tell(event)
+
 
 @blp.route("/stream", methods=["GET"])
-@blp.response(200, description="Server-sent events: poke, bye; a comment every 15 s.", content_type="text/event-stream")
+@blp.response(
+    200, description="Server-sent events: poke, worker, bye; a comment every 15 s.", content_type="text/event-stream"
+)
 def stream() -> Response:
     """Listen for what moves."""
     hub: Hub = current_app.extensions["tocsin_hub"]

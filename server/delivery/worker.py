@@ -27,12 +27,14 @@ from server.delivery.web_push import WebPush
 from server.domain.devices import Subscription
 from server.domain.outbox import WAKE_CHANNEL
 from server.domain.push_endpoints import KNOWN_HOSTS, PushHosts
+from server.presence import Presence
 
 log = structlog.get_logger(__name__)
 
 VAPID_FILE = "vapid.pem"
 THREADS = 4
 SUBSCRIPTIONS_SECONDS = 30.0
+PRESENT_SECONDS = 2.0
 SEALED_AT_ONCE = 10
 """Envelopes made between two looks at the network, about a millisecond of work."""
 
@@ -72,8 +74,10 @@ class Worker:
         push = WebPush(transport, signer, hosts, now)
         sender = Sender(database, push, Letters(config.secret()), executor, self._channels)
         bell = Bell()
+        presence = Presence(database)
         work = [
             sender.run(bell.listen()),
+            _be_present(presence, executor),
             self._prepare(push, sender, executor),
             *(keep(chore, database, executor, bell.listen()) for chore in self._chores),
         ]
@@ -91,6 +95,7 @@ class Worker:
         finally:
             await transport.close()
             executor.shutdown()
+            presence.release()
         for end in ends:
             if isinstance(end, Exception):
                 raise end
@@ -111,6 +116,14 @@ class Worker:
         )
         with self._database.read() as session:
             return [(row.endpoint, row.p256dh, row.auth) for row in session.execute(query)]
+
+
+async def _be_present(presence: Presence, executor: ThreadPoolExecutor) -> None:
+    """Let the web see that a worker is there, also after the database went away and came back."""
+    while True:
+        if not await asyncio.get_running_loop().run_in_executor(executor, presence.hold):
+            log.info("the database cannot be reached to say that a worker is here")
+        await asyncio.sleep(PRESENT_SECONDS)
 
 
 def calm_collector() -> None:

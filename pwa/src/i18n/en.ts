@@ -85,6 +85,7 @@ export const en: Words = {
     last_contact: (time) => `Last contact ${time}`,
     never: 'No contact with command yet',
     silent: 'Command does not answer',
+    worker_silent: 'Limits and reminders are not running: watch the time by hand and tell your administrator',
     sign_in_again: 'Your sign-in has expired. What you made is kept. Sign in again',
     update: 'A new version is ready',
     update_now: 'Update',

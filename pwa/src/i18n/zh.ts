@@ -82,6 +82,7 @@ export const zh = {
     last_contact: (time: string) => `上次联系 ${time}`,
     never: '尚未联系上指挥端',
     silent: '指挥端无响应',
+    worker_silent: '时限与提醒未在运行：请人工盯住时间，并通知管理员',
     sign_in_again: '登录已过期，待发内容已保留，请重新登录',
     update: '有新版本',
     update_now: '更新',

@@ -2001,7 +2001,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Server-sent events: poke, bye; a comment every 15 s. */
+                /** @description Server-sent events: poke, worker, bye; a comment every 15 s. */
                 200: {
                     headers: {
                         [name: string]: unknown;
