@@ -10,7 +10,7 @@ BEGIN, END = "<!-- settings: python -m docs.settings -->", "<!-- end of settings
 
 def default(text: str) -> str:
     """A default as people read it."""
-    return "empty" if text in {"", "()"} else {"True": "1", "False": "0"}.get(text, f"`{text}`")
+    return "empty" if text in {"", "()", "."} else {"True": "1", "False": "0"}.get(text, f"`{text}`")
 
 
 def table() -> str:

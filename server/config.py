@@ -63,6 +63,14 @@ class Config:
     )
     photo_limit: int = setting("TOCSIN_PHOTO_LIMIT", 15 * 1024 * 1024, "Largest photo accepted, bytes.")
     demo: bool = setting("TOCSIN_DEMO", False, "1 seeds the demo organisation at start when the database is empty.")
+    web_folder: Path = setting(
+        "TOCSIN_WEB", Path(), "Folder with another build of the app to serve; empty means the one that came along."
+    )
+    worker_off: bool = setting(
+        "TOCSIN_WORKER_OFF",
+        False,
+        "1 takes the service worker off every phone at its next visit; nothing unsent is lost.",
+    )
     metrics: bool = setting("TOCSIN_METRICS", True, "Serve /metrics to the local machine.")
 
     @property

@@ -1,11 +1,18 @@
-/** Language, theme and text size of this phone: kept in the browser, applied before the first screen. */
+/** Language, theme, text size and saving of data on this phone: kept in the browser, applied before the first screen. */
 import { say, type Locale } from './i18n/say';
+import { chooseSaver, type Saver } from './thrift';
 
 export type Theme = 'system' | 'light' | 'dark';
 export const SIZES = [1, 1.15, 1.3, 1.5, 1.75, 2];
 
+interface Kept {
+  theme?: Theme;
+  size?: number;
+  saver?: Saver;
+  locale?: Locale;
+}
 const KEY = 'tocsin.appearance';
-const look = $state<{ theme: Theme; size: number }>({ theme: 'system', size: 1 });
+const look = $state<{ theme: Theme; size: number; saver: Saver }>({ theme: 'system', size: 1, saver: 'auto' });
 const dark = typeof matchMedia === 'undefined' ? null : matchMedia('(prefers-color-scheme: dark)');
 
 export const appearance = {
@@ -23,6 +30,13 @@ export const appearance = {
     look.size = size;
     apply();
   },
+  get saver(): Saver {
+    return look.saver;
+  },
+  set saver(saver: Saver) {
+    look.saver = saver;
+    apply();
+  },
   get locale(): Locale {
     return say.locale;
   },
@@ -37,6 +51,7 @@ export function restoreAppearance(): void {
   const kept = read();
   look.theme = kept.theme ?? 'system';
   look.size = SIZES.includes(kept.size ?? 0) ? (kept.size ?? 1) : 1;
+  look.saver = kept.saver ?? 'auto';
   say.locale = kept.locale ?? (navigator.language.startsWith('en') ? 'en' : 'zh');
   dark?.addEventListener('change', apply);
   apply(false);
@@ -45,21 +60,22 @@ export function restoreAppearance(): void {
 function apply(keep: unknown = true): void {
   const root = document.documentElement;
   root.dataset['theme'] = look.theme === 'system' ? (dark?.matches ? 'dark' : 'light') : look.theme;
+  chooseSaver(look.saver);
   root.style.setProperty('--type', String(look.size));
   const surface = getComputedStyle(root).getPropertyValue('--surface').trim();
   if (surface)
     document.querySelectorAll('meta[name="theme-color"]').forEach((one) => one.setAttribute('content', surface));
   if (keep !== true) return;
   try {
-    localStorage.setItem(KEY, JSON.stringify({ theme: look.theme, size: look.size, locale: say.locale }));
+    localStorage.setItem(KEY, JSON.stringify({ ...look, locale: say.locale } satisfies Kept));
   } catch {
     // Private mode: the choice lasts as long as the page.
   }
 }
 
-function read(): { theme?: Theme; size?: number; locale?: Locale } {
+function read(): Kept {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as { theme?: Theme; size?: number; locale?: Locale };
+    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Kept;
   } catch {
     return {};
   }

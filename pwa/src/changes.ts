@@ -26,6 +26,8 @@ export interface Connection {
   live: boolean;
   /** This phone cannot keep anything: private mode, or another tab holds an older store. */
   storeUnavailable: boolean;
+  /** This phone has no room for what the server sends. */
+  storageFull: boolean;
   /** Server time minus phone time in ms. */
   skew: number;
 }

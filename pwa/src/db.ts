@@ -1,6 +1,7 @@
 /** The phone's store: one database per person and a tiny shared one; page and worker open them by this one schema. */
 
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
+import type { DBSchema, IDBPDatabase, IDBPTransaction, StoreNames } from 'idb';
+import { Connection, isFull } from './connect';
 import type { BatchResult, FieldError, Id, Instant, RowType } from './types';
 
 export interface StoredRow {
@@ -57,7 +58,7 @@ export interface StoredPhoto {
   sha256: string;
   mime: string;
   size: number;
-  /** ArrayBuffers, because Blobs in IndexedDB fail on iOS; emptied once the server has the photo. */
+  /** ArrayBuffers, because Blobs in IndexedDB fail on iOS; emptied when room is needed, once the server has the photo. */
   bytes: ArrayBuffer;
   thumbnail: ArrayBuffer;
   /** Where the upload continues. */
@@ -74,106 +75,27 @@ export interface PersonSchema extends DBSchema {
   sent: { key: string; value: SentEntry; indexes: { sent_at: number } };
   tray: { key: string; value: TrayEntry };
   drafts: { key: string; value: Draft };
-  blobs: { key: string; value: StoredPhoto };
+  blobs: { key: string; value: StoredPhoto; indexes: { state: string } };
   meta: { key: string; value: unknown };
 }
 interface SharedSchema extends DBSchema {
   settings: { key: string; value: unknown };
 }
 
+export { isFull, StoreUnavailable } from './connect';
 export type StoreName = StoreNames<PersonSchema>;
 export type ReadTx = IDBPTransaction<PersonSchema, StoreName[], 'readonly'>;
 export type WriteTx = IDBPTransaction<PersonSchema, StoreName[], 'readwrite'>;
 
-const VERSION = 1;
-const OPEN_TIMEOUT_MS = 10_000;
-const isWorker = 'clients' in globalThis && !('document' in globalThis);
-
-/** The store could not be opened: blocked by an old tab, forbidden by private mode, or newer than this code. */
-export class StoreUnavailable extends Error {
-  override name = 'StoreUnavailable';
-}
-
-/** A connection that is opened when needed, closed when another version asks, and opened once more when it was lost. */
-class Connection<S extends DBSchema> {
-  private opening: Promise<IDBPDatabase<S>> | null = null;
-  private deleted = false;
-
-  constructor(
-    readonly name: string,
-    private readonly upgrade: (db: IDBPDatabase<S>) => void,
-  ) {}
-
-  async run<T>(work: (db: IDBPDatabase<S>) => Promise<T>): Promise<T> {
-    try {
-      return await work(await this.open());
-    } catch (error) {
-      if (!wasLost(error)) throw error;
-      this.close();
-      return await work(await this.open());
-    }
-  }
-
-  close(): void {
-    this.opening?.then((db) => db.close()).catch(() => undefined);
-    this.opening = null;
-  }
-
-  /** Deletes the database. Work that was under way meets `StoreUnavailable` instead of making an empty one anew. */
-  async delete(): Promise<void> {
-    this.deleted = true;
-    this.close();
-    await deleteDB(this.name);
-  }
-
-  private open(): Promise<IDBPDatabase<S>> {
-    if (this.deleted) return Promise.reject(new StoreUnavailable(`${this.name} was deleted`));
-    this.opening ??= this.connect().catch((error: unknown) => {
-      this.opening = null;
-      throw error;
-    });
-    return this.opening;
-  }
-
-  private async connect(): Promise<IDBPDatabase<S>> {
-    const forget = () => {
-      this.opening = null;
-    };
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const wait = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new StoreUnavailable(`${this.name} is held by another tab`)), OPEN_TIMEOUT_MS);
-    });
-    const opened = openDB<S>(this.name, isWorker ? undefined : VERSION, {
-      upgrade: (db, _from, _to, tx) => {
-        // The worker never creates or upgrades: a page that does so would hang behind the worker's old connection.
-        if (isWorker) tx.abort();
-        else this.upgrade(db);
-      },
-      blocking: (_current, _wanted, event) => {
-        (event.target as IDBDatabase).close();
-        forget();
-      },
-      terminated: forget,
-    });
-    try {
-      return await Promise.race([opened, wait]);
-    } catch (error) {
-      if (isWorker && error instanceof DOMException && error.name === 'AbortError') {
-        throw new StoreUnavailable(`${this.name} is not there yet`);
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
+const VERSION = 2;
+const SHARED_VERSION = 1;
 
 /** One person's data on this phone. */
 export class Store {
   private readonly connection: Connection<PersonSchema>;
 
   constructor(readonly person: Id) {
-    this.connection = new Connection<PersonSchema>(databaseOf(person), upgradePerson);
+    this.connection = new Connection<PersonSchema>(databaseOf(person), VERSION, upgradePerson);
   }
 
   read<T>(stores: StoreName[], work: (tx: ReadTx) => Promise<T>): Promise<T> {
@@ -185,8 +107,21 @@ export class Store {
     });
   }
 
-  /** One transaction; `strict` waits until the disk has it, for what a person typed or tapped. */
-  write<T>(stores: StoreName[], work: (tx: WriteTx) => Promise<T>, strict = false): Promise<T> {
+  /**
+   * One transaction; `strict` waits until the disk has it, for what a person typed or tapped. `work` may run twice. On a
+   * full phone what the server has makes room first. Raises `QuotaExceededError` when that is not enough.
+   */
+  async write<T>(stores: StoreName[], work: (tx: WriteTx) => Promise<T>, strict = false): Promise<T> {
+    try {
+      return await this.attempt(stores, work, strict);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      await this.makeRoom();
+      return await this.attempt(stores, work, strict);
+    }
+  }
+
+  private attempt<T>(stores: StoreName[], work: (tx: WriteTx) => Promise<T>, strict: boolean): Promise<T> {
     return this.connection.run(async (db) => {
       const tx = db.transaction(stores, 'readwrite', { durability: strict ? 'strict' : 'relaxed' });
       // A failed request aborts the transaction; its own rejection is the one worth telling.
@@ -206,6 +141,11 @@ export class Store {
     });
   }
 
+  private async makeRoom(): Promise<void> {
+    if ('caches' in globalThis) await caches.delete('tocsin-photos');
+    await this.attempt(['blobs'], (tx) => emptyDelivered(tx, () => true), false);
+  }
+
   async meta<T>(key: string): Promise<T | undefined> {
     return this.read(['meta'], async (tx) => (await tx.objectStore('meta').get(key)) as T | undefined);
   }
@@ -214,6 +154,12 @@ export class Store {
     await this.write(['meta'], (tx) => tx.objectStore('meta').put(value, key));
   }
 
+  /** Whether the person has left this phone, here or in another tab. */
+  get left(): boolean {
+    return this.connection.ended;
+  }
+
+  /** Leaves the store for good; its data stays. */
   close(): void {
     this.connection.close();
   }
@@ -224,7 +170,7 @@ export class Store {
   }
 }
 
-const shared = new Connection<SharedSchema>('tocsin', (db) => {
+const shared = new Connection<SharedSchema>('tocsin', SHARED_VERSION, (db) => {
   if (!db.objectStoreNames.contains('settings')) db.createObjectStore('settings');
 });
 
@@ -245,7 +191,7 @@ export function store(): Store | null {
 
 /** Changes whom this page or worker works for. */
 export function useStore(person: Id | null): Store | null {
-  if (open?.person === person) return open;
+  if (open?.person === person && !open.left) return open;
   open?.close();
   open = person === null ? null : new Store(person);
   return open;
@@ -255,23 +201,30 @@ function databaseOf(person: Id): string {
   return `tocsin-${person}`;
 }
 
-function wasLost(error: unknown): boolean {
-  if (!(error instanceof DOMException)) return false;
-  return (
-    error.name === 'InvalidStateError' ||
-    (error.name === 'AbortError' && /clos|lost/i.test(error.message)) ||
-    (error.name === 'UnknownError' && /lost|clos|Internal/i.test(error.message))
-  );
+/** Drops the pictures the server has; their thumbnails stay for the screen. */
+export async function emptyDelivered(tx: WriteTx, which: (photo: StoredPhoto) => boolean): Promise<void> {
+  const blobs = tx.objectStore('blobs');
+  for (let at = await blobs.index('state').openCursor('delivered'); at; at = await at.continue()) {
+    if (at.value.bytes.byteLength > 0 && which(at.value)) await at.update({ ...at.value, bytes: new ArrayBuffer(0) });
+  }
 }
 
-function upgradePerson(db: IDBPDatabase<PersonSchema>): void {
-  if (db.objectStoreNames.contains('rows')) return;
-  db.createObjectStore('rows', { keyPath: ['space', 'type', 'id'] }).createIndex('space', 'space');
-  db.createObjectStore('cursors', { keyPath: 'space' });
-  db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('order', ['priority', 'seq']);
-  db.createObjectStore('sent', { keyPath: 'id' }).createIndex('sent_at', 'sent_at');
-  db.createObjectStore('tray', { keyPath: 'id' });
-  db.createObjectStore('drafts', { keyPath: 'key' });
-  db.createObjectStore('blobs', { keyPath: 'id' });
-  db.createObjectStore('meta');
+/** Only ever adds: an older page or worker that still runs goes on with the parts it knows. */
+function upgradePerson(
+  db: IDBPDatabase<PersonSchema>,
+  from: number,
+  tx: IDBPTransaction<PersonSchema, StoreName[], 'versionchange'>,
+): void {
+  if (from < 1) {
+    db.createObjectStore('rows', { keyPath: ['space', 'type', 'id'] }).createIndex('space', 'space');
+    db.createObjectStore('cursors', { keyPath: 'space' });
+    db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('order', ['priority', 'seq']);
+    db.createObjectStore('sent', { keyPath: 'id' }).createIndex('sent_at', 'sent_at');
+    db.createObjectStore('tray', { keyPath: 'id' });
+    db.createObjectStore('drafts', { keyPath: 'key' });
+    db.createObjectStore('blobs', { keyPath: 'id' });
+    db.createObjectStore('meta');
+  }
+  // Which photos wait is asked at every sync; their bytes should not be read for it.
+  if (from < 2) tx.objectStore('blobs').createIndex('state', 'state');
 }

@@ -17,6 +17,8 @@ export async function dropDraft(key: string): Promise<void> {
   await store()?.write(['drafts'], (tx) => tx.objectStore('drafts').delete(key), true);
 }
 
-export async function draftKeys(): Promise<string[]> {
-  return (await store()?.read(['drafts'], (tx) => tx.objectStore('drafts').getAllKeys())) ?? [];
+/** Whether a form was changed after this moment, in phone time (ms). */
+export async function draftedSince(when: number): Promise<boolean> {
+  const drafts = await store()?.read(['drafts'], (tx) => tx.objectStore('drafts').getAll());
+  return (drafts ?? []).some((draft) => draft.saved_at > when);
 }

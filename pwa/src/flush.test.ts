@@ -1,10 +1,11 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { hear, type Connection } from './changes';
-import { setting, store, type Store, type TrayEntry } from './db';
+import { setSetting, setting, store, Store, type TrayEntry } from './db';
 import { flush, forgetBackOff, networkBack } from './flush';
+import { newId } from './ids';
 import { put, waiting } from './queue';
-import { freshPhone, restart } from './testing/phone';
-import { PERSON, type ServerDouble } from './testing/server';
+import { freshPhone } from './testing/phone';
+import { DEVICE, PERSON, type ServerDouble } from './testing/server';
 import { retry } from './tray';
 
 let server: ServerDouble;
@@ -289,7 +290,7 @@ test('a server that only ever says the epoch changed does not hold the sender in
 
 test('C4 two senders at once send each fact once', async () => {
   for (let n = 0; n < 60; n++) await tally(n);
-  await Promise.all([flush(phone), flush(phone), flush(await restart())]);
+  await Promise.all([flush(phone), flush(phone), flush(new Store(PERSON))]);
   const sent = server.batches().flatMap((batch) => batch.items.map(({ id }) => id));
   expect(sent).toHaveLength(60);
   expect(new Set(sent).size).toBe(60);
@@ -315,4 +316,55 @@ test('a lost connection to the store is opened again, once', async () => {
   expect(await kept()).toBe(1);
   opened.mockImplementationOnce(lose).mockImplementationOnce(lose);
   await expect(kept()).rejects.toThrow('closing');
+});
+
+test('a word of a newer server that this version does not know is no receipt', async () => {
+  const first = await tally(1);
+  await tally(2);
+  server.judge = (item) => (item.id === first.id ? { status: 'parked' as 'applied', http: 202 } : null);
+  await flush(phone);
+  expect((await waiting(phone)).map(({ id }) => id)).toEqual([first.id]);
+  expect(await tray()).toEqual([]);
+});
+
+test("C15 a server that does not know this version's envelope takes nothing out of the queue and puts nothing into the tray", async () => {
+  for (let n = 0; n < 3; n++) await tally(n);
+  const errors = [{ path: 'schema', code: 'unknown', message: 'Unknown field.' }];
+  server.interrupts.push(() => server.problem(422, 'invalid', { errors }));
+  expect((await flush(phone)).state).toBe('busy');
+  expect(await kept()).toBe(3);
+  expect(await tray()).toEqual([]);
+  expect(server.batches()).toHaveLength(1);
+});
+
+test('the browser cleared its storage while the session lived on: the device is asked for, nothing goes to the tray', async () => {
+  await setSetting('device', undefined);
+  await tally(1);
+  expect((await flush(phone)).state).toBe('done');
+  expect(await setting('device')).toBe(DEVICE);
+  await setSetting('device', '01900000-0000-7000-8000-0000000000ff');
+  await tally(2);
+  expect((await flush(phone)).state).toBe('done');
+  expect(await setting('device')).toBe(DEVICE);
+  expect(server.facts.size).toBe(2);
+  expect(await tray()).toEqual([]);
+});
+
+test('2 000 entries drain in forty batches, answers first, and what is tapped meanwhile does not wait for the end', async () => {
+  const [entry] = [await tally(0)];
+  await phone.write(['outbox', 'meta'], async (tx) => {
+    for (let n = 0; n < 1_999; n++)
+      await tx.objectStore('outbox').put({ ...entry, id: newId(), seq: n + 2, body: { n } });
+    await tx.objectStore('meta').put(2_000, 'seq');
+  });
+  let tapped = '';
+  server.interrupts.push(async () => {
+    tapped = (await put(phone, { path: '/alerts/a/answers/{id}', body: { kind: 'received' } })).id;
+    return null;
+  });
+  expect((await flush(phone)).state).toBe('done');
+  expect(server.batches()).toHaveLength(41);
+  expect(server.batches()[1]!.items[0]!.id).toBe(tapped);
+  expect(server.facts.size).toBe(2_001);
+  expect(await kept()).toBe(0);
 });

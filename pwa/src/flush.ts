@@ -3,16 +3,26 @@
 import { call, Offline, Refused } from './api';
 import { announce, type Connection } from './changes';
 import { skew } from './clock';
-import { setting, type Entry, type Store } from './db';
+import { isFull, setSetting, setting, type Entry, type Store } from './db';
 import { erase } from './erase';
 import { exclusive } from './locks';
-import { choose, itemOf, MAX_ITEMS, offerAgain, settle, waiting } from './queue';
+import { choose, itemOf, MAX_ITEMS, offerAgain, SCHEMA, settle, waiting } from './queue';
 import { setAside } from './tray';
-import type { BatchAnswer, Id } from './types';
+import type { BatchAnswer, Id, Me } from './types';
 
 /** What stopped the sender. `retryAt` is phone time in ms, null when only a person or another trigger can help. */
 export interface Outcome {
-  state: 'done' | 'again' | 'offline' | 'busy' | 'signed_out' | 'wrong_person' | 'update_needed' | 'wiped' | 'failed';
+  state:
+    | 'done'
+    | 'again'
+    | 'offline'
+    | 'busy'
+    | 'signed_out'
+    | 'wrong_person'
+    | 'update_needed'
+    | 'wiped'
+    | 'full'
+    | 'failed';
   retryAt: number | null;
 }
 
@@ -48,6 +58,7 @@ export function forgetBackOff(): void {
 
 async function drain(store: Store): Promise<Outcome> {
   let maxItems = MAX_ITEMS;
+  let deviceLearnt = false;
   for (;;) {
     const { batch, oversized, next } = choose(await waiting(store), Date.now(), maxItems);
     await setAside(store, oversized, 'too_large', '');
@@ -64,24 +75,39 @@ async function drain(store: Store): Promise<Outcome> {
         continue;
       }
       if (error instanceof Refused && error.code === 'epoch_changed' && (await newEpoch(store, error))) continue;
+      if (error instanceof Refused && error.code === 'device_wrong' && !deviceLearnt) {
+        deviceLearnt = await learnDevice(store).catch(() => false);
+        if (deviceLearnt) continue;
+      }
       return await stopped(store, error);
     }
   }
 }
 
 async function sendBatch(store: Store, batch: Entry[]): Promise<number> {
-  const [device, epoch] = await Promise.all([setting<Id>('device'), store.meta<string>('epoch')]);
+  let [device, epoch] = await Promise.all([setting<Id>('device'), store.meta<string>('epoch')]);
+  // The browser cleared its storage while the session lived on.
+  if (!device && (await learnDevice(store))) device = await setting<Id>('device');
   const answer = await call<BatchAnswer>('POST', '/batch', {
-    body: { device, person: store.person, epoch: epoch ?? '', items: batch.map(itemOf) },
+    body: { device, person: store.person, epoch: epoch ?? '', schema: SCHEMA, items: batch.map(itemOf) },
   });
   if (!Array.isArray(answer?.results)) throw new Offline('an answer without results');
   const ours = answer.results.filter((result) => batch.some((entry) => entry.id === result.id));
   return await settle(store, batch, ours, Date.now() + jittered(ITEM_RETRY_MS));
 }
 
-/** Refused as a whole for what stands in it: halved until the one item at fault is alone. */
+/** Refused as a whole for what stands in it: halved until the one item at fault is alone. Not for a fault of the envelope. */
 function divides(error: Refused): boolean {
+  if (error.errors.some(({ path }) => path !== '' && !path.startsWith('items'))) return false;
   return error.status === 413 || error.status === 400 || error.status === 422;
+}
+
+/** Asks the server which device this session is; false when it is not this person's session. */
+async function learnDevice(store: Store): Promise<boolean> {
+  const me = await call<Me>('GET', '/me');
+  if (me.person.id !== store.person) return false;
+  await setSetting('device', me.device.id);
+  return true;
 }
 
 /** After the server's word that the epoch is another: learns it and offers again. False when it could not be learnt. */
@@ -131,6 +157,11 @@ export async function stopped(store: Store, error: unknown): Promise<Outcome> {
       connection: error.status >= 500 ? { serverSilent: failures > 1, online: false } : contact(),
     });
     return { state, retryAt };
+  }
+  if (isFull(error)) {
+    // The queue is as it was; photos still go, and make room by going.
+    announce({ person: null, connection: { storageFull: true } });
+    return { state: 'full', retryAt: Date.now() + CAP_MS };
   }
   if (error instanceof Offline) {
     asked = false;

@@ -1,7 +1,7 @@
 /** The page's picture of the person's store: loaded once, kept current by every announced change, with this phone's own facts folded in. */
 
 import { hear, type Change } from './changes';
-import { store, type Effect, type Entry, type SentEntry, type StoredRow, type TrayEntry } from './db';
+import { store, type Effect, type Entry, type SentEntry, type Store, type StoredRow, type TrayEntry } from './db';
 import type { Id } from './types';
 
 type Doc = Record<string, unknown> & { id: Id };
@@ -70,10 +70,23 @@ async function readAll(): Promise<void> {
   person = from?.person ?? null;
   held = [];
   rows = new Map();
+  folded = new Map();
+  effects = null;
   outbox.clear();
   sent.clear();
   tray.clear();
-  if (from) {
+  if (from) await take(from);
+  if (store() !== from) return;
+  const missed = held;
+  held = null;
+  folded.clear();
+  effects = null;
+  missed.forEach(apply);
+  touch('*');
+}
+
+async function take(from: Store): Promise<void> {
+  try {
     await from.read(['rows', 'outbox', 'sent', 'tray'], async (tx) => {
       const [allRows, queued, done, refused] = await Promise.all([
         tx.objectStore('rows').getAll(),
@@ -87,14 +100,10 @@ async function readAll(): Promise<void> {
       done.forEach((entry) => sent.set(entry.id, entry));
       refused.forEach((entry) => tray.set(entry.id, entry));
     });
+  } catch (error) {
+    // The person left while their store was being read: the picture stays empty.
+    if (!from.left) throw error;
   }
-  if (store() !== from) return;
-  const missed = held;
-  held = null;
-  folded = new Map();
-  effects = null;
-  missed.forEach(apply);
-  touch('*');
 }
 
 hear((change) => {

@@ -2,7 +2,7 @@
 
 import { derived, readable, type Readable } from 'svelte/store';
 import { store, type Effect, type Entry, type SentEntry, type Store, type TrayEntry } from './db';
-import { docs, onChange, outbox, QUEUE, ready, sent, tray } from './memory';
+import { docs, onChange, outbox, QUEUE, sent, tray } from './memory';
 import { put, type Fact } from './queue';
 import { sync } from './sync';
 import { discard, retry } from './tray';
@@ -68,11 +68,28 @@ export function throwAway(id: Id): Promise<void> {
   return discard(signedIn(), id);
 }
 
-/** Everything of this person that the server does not have, as a JSON file's text. */
+/** Everything of this person that the server does not have, photos and begun forms included, as a JSON file's text. */
 export async function exported(): Promise<string> {
-  await ready();
-  const waitingNow = [...outbox.values()].sort((a, b) => a.seq - b.seq);
-  return JSON.stringify({ person: store()?.person, waiting: waitingNow, refused: [...tray.values()] }, null, 2);
+  const mine = signedIn();
+  const kept = await mine.read(['outbox', 'tray', 'drafts', 'blobs'], async (tx) => ({
+    waiting: await tx.objectStore('outbox').getAll(),
+    refused: await tx.objectStore('tray').getAll(),
+    drafts: await tx.objectStore('drafts').getAll(),
+    photos: (await tx.objectStore('blobs').getAll()).filter((photo) => photo.state !== 'delivered'),
+  }));
+  kept.waiting.sort((a, b) => a.seq - b.seq);
+  const photos = kept.photos.map(({ id, fact, sha256, mime, bytes }) => ({
+    ...{ id, fact, sha256, mime },
+    base64: base64(new Uint8Array(bytes)),
+  }));
+  return JSON.stringify({ person: mine.person, ...kept, photos }, null, 2);
+}
+
+/** Piece by piece, because a call takes only so many arguments. */
+function base64(bytes: Uint8Array): string {
+  let binary = '';
+  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(binary);
 }
 
 /** Nobody is signed in on this phone, so there is nobody to write a fact for. */

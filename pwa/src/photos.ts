@@ -2,14 +2,18 @@
 
 import { readable, type Readable } from 'svelte/store';
 import { hear } from './changes';
-import { store, type StoredPhoto } from './db';
+import { emptyDelivered, isFull, store, type Store, type StoredPhoto } from './db';
 import { newId } from './ids';
 import { API } from './queue';
+import { saving } from './thrift';
 import type { Id, PhotoRef } from './types';
 
-const LONGEST = 1600;
+const FULL = { longest: 1600, quality: 0.82 };
+const SPARING = { longest: 1024, quality: 0.7 };
 const THUMBNAIL = 320;
 const MIME = 'image/jpeg';
+/** Bytes of delivered pictures kept in case the server is restored from a backup that lacks them. */
+const MOST_DELIVERED = 100 * 1024 * 1024;
 const FORGOTTEN_MS = 14 * 24 * 3600 * 1000;
 
 /** This browser cannot read the picture; another format may work. */
@@ -21,8 +25,11 @@ export class PhotoNotKept extends Error {
   override name = 'PhotoNotKept';
 }
 
-/** Shrinks to 1600 px, drops all metadata, keeps it. Raises `PhotoUnreadable` or `PhotoNotKept`. */
+/** Shrinks to 1600 px (1024 when data is saved), drops all metadata, keeps it. Raises `PhotoUnreadable` or `PhotoNotKept`. */
 export async function keepPhoto(file: Blob): Promise<PhotoRef> {
+  // Whose it is, is decided when it was taken: making it smaller takes a moment.
+  const mine = store();
+  if (!mine) throw new PhotoNotKept('nobody is signed in');
   let picture: ImageBitmap;
   try {
     picture = await createImageBitmap(file, { imageOrientation: 'from-image' });
@@ -30,7 +37,8 @@ export async function keepPhoto(file: Blob): Promise<PhotoRef> {
     throw new PhotoUnreadable(file.type);
   }
   try {
-    const bytes = await scaled(picture, LONGEST, 0.82);
+    const { longest, quality } = saving() ? SPARING : FULL;
+    const bytes = await scaled(picture, longest, quality);
     const photo: StoredPhoto = {
       id: newId(),
       fact: null,
@@ -43,7 +51,7 @@ export async function keepPhoto(file: Blob): Promise<PhotoRef> {
       state: 'waiting',
       made_at: Date.now(),
     };
-    await keep(photo);
+    await keep(mine, photo);
     return { id: photo.id, sha256: photo.sha256, size: photo.size, mime: photo.mime };
   } finally {
     picture.close();
@@ -88,39 +96,26 @@ export const progress: Readable<ReadonlyMap<Id, Progress>> = readable<ReadonlyMa
   });
 });
 
-/** Forgets pictures of drafts that nobody came back to, and old thumbnails. */
+/** Forgets pictures of drafts that nobody came back to, and what was delivered so long ago that nobody asks for it again. */
 export async function tidyPhotos(): Promise<void> {
+  const old = Date.now() - FORGOTTEN_MS;
   await store()?.write(['blobs'], async (tx) => {
-    for (const photo of await tx.objectStore('blobs').getAll()) {
-      const idle = photo.fact === null || photo.state === 'delivered';
-      if (idle && photo.made_at < Date.now() - FORGOTTEN_MS) await tx.objectStore('blobs').delete(photo.id);
+    for (let at = await tx.objectStore('blobs').openCursor(); at; at = await at.continue()) {
+      const idle = at.value.fact === null || at.value.state === 'delivered';
+      if (idle && at.value.made_at < old) await at.delete();
     }
+    let kept = 0;
+    await emptyDelivered(tx, (photo) => (kept += photo.size) > MOST_DELIVERED);
   });
 }
 
-async function keep(photo: StoredPhoto): Promise<void> {
-  const write = () => store()?.write(['blobs'], (tx) => tx.objectStore('blobs').put(photo), true);
+async function keep(mine: Store, photo: StoredPhoto): Promise<void> {
   try {
-    await write();
+    await mine.write(['blobs'], (tx) => tx.objectStore('blobs').put(photo), true);
   } catch (error) {
-    if (!(error instanceof DOMException) || error.name !== 'QuotaExceededError') throw error;
-    // What the server has, goes first; facts never.
-    await makeRoom();
-    try {
-      await write();
-    } catch {
-      throw new PhotoNotKept('no room on this phone');
-    }
+    if (isFull(error)) throw new PhotoNotKept('no room on this phone');
+    throw error;
   }
-}
-
-async function makeRoom(): Promise<void> {
-  if ('caches' in globalThis) await caches.delete('tocsin-photos');
-  await store()?.write(['blobs'], async (tx) => {
-    for (const photo of await tx.objectStore('blobs').getAll()) {
-      if (photo.state === 'delivered') await tx.objectStore('blobs').delete(photo.id);
-    }
-  });
 }
 
 /** Drawing anew leaves behind place, time and maker that the camera wrote into the file. */

@@ -1,4 +1,5 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { hear } from './changes';
 import type { Store, StoredRow, TrayEntry } from './db';
 import { newId } from './ids';
 import { pull } from './pull';
@@ -7,6 +8,7 @@ import { sync } from './sync';
 import { freshPhone, restart } from './testing/phone';
 import { PERSON, type ServerDouble } from './testing/server';
 
+const stored = IDBObjectStore.prototype.put;
 let server: ServerDouble;
 let phone: Store;
 beforeEach(async () => {
@@ -133,4 +135,38 @@ test('a captive portal in front of the feed changes nothing', async () => {
   server.interrupts.push(() => server.portal());
   expect((await pull(phone)).state).toBe('offline');
   expect(await cursors()).toEqual({});
+});
+
+test('C10 somebody else signed in meanwhile: their rows do not come into this store, nothing of it goes to the tray', async () => {
+  server.row(`me:${PERSON}`, 'alert', 'a1', { id: 'a1' });
+  await pull(phone);
+  await put(phone, { path: '/alerts/a1/answers/{id}', body: { kind: 'received' } });
+  const other = 'me:01900000-0000-7000-8000-0000000000bb';
+  server.row(other, 'alert', 'a2', { id: 'a2', title: 'not for them' });
+  server.allowed = new Set([other]);
+  expect((await pull(phone)).state).toBe('wrong_person');
+  await phone.write(['cursors'], (tx) => tx.objectStore('cursors').clear());
+  expect((await pull(phone)).state).toBe('wrong_person');
+  expect((await rows()).map(({ id }) => id)).toEqual(['a1']);
+  expect(await tray()).toEqual([]);
+  expect(await waiting(phone)).toHaveLength(1);
+});
+
+test('C5 too full to catch up: said so, the queue still goes, and the next pull begins where it stood', async () => {
+  server.row('org', 'person', 'p1', { id: 'p1' });
+  await put(phone, { path: '/tallies/{id}', body: {} });
+  const seen: unknown[] = [];
+  const stop = hear((change) => change.connection && seen.push(change.connection.storageFull));
+  const full = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...told) {
+    if (this.name === 'rows') throw new DOMException('no room', 'QuotaExceededError');
+    return stored.apply(this, told);
+  });
+  expect((await sync()).state).toBe('full');
+  expect(server.facts.size).toBe(1);
+  expect(await cursors()).toEqual({});
+  full.mockRestore();
+  expect((await pull(phone)).state).toBe('done');
+  expect(await rows()).toHaveLength(1);
+  expect(seen.filter((one) => one !== undefined)).toEqual([true, false]);
+  stop();
 });

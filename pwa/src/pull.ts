@@ -5,13 +5,12 @@ import { announce, type Change } from './changes';
 import { type Entry, type Store, type StoredRow, type TrayEntry } from './db';
 import { changeEpoch, heard, newEpoch, stopped, type Outcome } from './flush';
 import { exclusive } from './locks';
-import { inTray, markSettled, textOf } from './queue';
+import { inTray, markSettled, SCHEMA, textOf } from './queue';
 import { moveToTray } from './tray';
 import type { ChangesAnswer, Id } from './types';
 
 const PAGE = 500;
 const MAX_PAGES = 2_000;
-const SCHEMA = 1;
 
 /** Pulls until every space is current. */
 export function pull(store: Store): Promise<Outcome> {
@@ -24,12 +23,17 @@ async function pullAll(store: Store): Promise<Outcome> {
   try {
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = await ask(store);
-      heard({ sessionExpired: false });
+      if (isAnothers(store, answer)) {
+        heard({ wrongPerson: true });
+        return { state: 'wrong_person', retryAt: null };
+      }
+      heard({ sessionExpired: false, wrongPerson: false });
       if (await changeEpoch(store, answer.epoch)) return { state: 'again', retryAt: null };
       await take(store, answer);
       if (!answer.spaces.some((space) => space.more)) {
         if (first) await forgetStrays(store);
         await markSettled(store, began);
+        announce({ person: null, connection: { storageFull: false } });
         return { state: 'done', retryAt: null };
       }
     }
@@ -54,6 +58,12 @@ async function ask(store: Store): Promise<ChangesAnswer> {
       limit: PAGE,
     },
   });
+}
+
+/** Somebody else has signed in on this phone meanwhile: their rows are not written into this person's store. */
+function isAnothers(store: Store, answer: ChangesAnswer): boolean {
+  const own = `me:${store.person}`;
+  return answer.drop.includes(own) || answer.spaces.some(({ id }) => id.startsWith('me:') && id !== own);
 }
 
 /** After a pull that named no cursors: a space that did not come is no longer this person's. */

@@ -101,6 +101,40 @@ test('a fact takes its photos out of the draft and the draft away, in the same t
   });
 });
 
+test('C5 a full phone: what the server has makes room, what a person made is never given up', async () => {
+  const bytes = new ArrayBuffer(4);
+  const shared = {
+    fact: 'f',
+    sha256: 'x',
+    mime: 'image/jpeg',
+    size: 4,
+    bytes,
+    thumbnail: bytes,
+    url: null,
+    made_at: 0,
+  };
+  await phone.write(['blobs'], async (tx) => {
+    await tx.objectStore('blobs').put({ ...shared, id: 'has', state: 'delivered' });
+    await tx.objectStore('blobs').put({ ...shared, id: 'lacks', state: 'waiting' });
+  });
+  const stored = IDBObjectStore.prototype.put;
+  let full = true;
+  vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...told) {
+    if (this.name === 'outbox' && full) {
+      full = false;
+      throw new DOMException('no room', 'QuotaExceededError');
+    }
+    return stored.apply(this, told);
+  });
+  const entry = await put(phone, { path: '/reports/{id}', body: { text: '人多' } });
+  expect(await waiting(phone)).toMatchObject([{ id: entry.id, body: { text: '人多' } }]);
+  const blobs = await phone.read(['blobs'], (tx) => tx.objectStore('blobs').getAll());
+  expect(blobs.map(({ id, bytes }) => [id, bytes.byteLength])).toEqual([
+    ['has', 0],
+    ['lacks', 4],
+  ]);
+});
+
 test('2 000 entries are chosen in a batch quickly', async () => {
   const entry = await put(phone, { path: '/tallies/{id}', body: {} });
   const many = Array.from({ length: 2_000 }, (_, n) => ({

@@ -7,6 +7,8 @@ import { newId } from './ids';
 import type { BatchItem, BatchResult, Id } from './types';
 
 export const API = '/api/v1';
+/** Which shapes this version of the app writes and reads; a server that has left it behind answers 426. */
+export const SCHEMA = 1;
 export const MAX_ITEMS = 50;
 /** 256 KiB less room for the envelope. */
 export const MAX_BYTES = 256 * 1024 - 2048;
@@ -126,9 +128,10 @@ export async function settle(store: Store, batch: Entry[], results: BatchResult[
       for (const result of results) {
         const entry = asked.get(result.id) && (await tx.objectStore('outbox').get(result.id));
         if (!entry) continue;
+        // A word this version does not know is no receipt.
+        const known = ['applied', 'duplicate', 'refused', 'conflict'].includes(result.status);
         const waits =
-          result.status === 'retry_later' ||
-          (result.status === 'refused' && postponed.some((id) => id !== entry.id && names(entry, id)));
+          !known || (result.status === 'refused' && postponed.some((id) => id !== entry.id && names(entry, id)));
         if (waits) {
           later.push({ ...entry, attempts: entry.attempts + 1, not_before: retryAt });
         } else if (result.status === 'refused' || result.status === 'conflict') {
@@ -157,7 +160,7 @@ export function inTray(entry: Entry, code: string, message: string, errors: Tray
 export async function offerAgain(store: Store, epoch: string): Promise<number> {
   const again: Entry[] = [];
   await store.write(
-    ['outbox', 'sent', 'cursors', 'meta'],
+    ['outbox', 'sent', 'cursors', 'meta', 'blobs'],
     async (tx) => {
       again.length = 0;
       const since = IDBKeyRange.lowerBound(Date.now() - KEPT_MS);
@@ -165,7 +168,15 @@ export async function offerAgain(store: Store, epoch: string): Promise<number> {
         again.push({ ...plain(entry), attempts: 0, not_before: 0 });
         await tx.objectStore('sent').delete(entry.id);
       }
-      for (const entry of again) await tx.objectStore('outbox').put(entry);
+      for (const entry of again) {
+        await tx.objectStore('outbox').put(entry);
+        // A picture the backup has already is answered as whole at once.
+        for (const id of entry.photos) {
+          const photo = await tx.objectStore('blobs').get(id);
+          if (photo?.state !== 'delivered' || photo.bytes.byteLength === 0) continue;
+          await tx.objectStore('blobs').put({ ...photo, state: 'waiting', url: null });
+        }
+      }
       await tx.objectStore('cursors').clear();
       await tx.objectStore('meta').put(epoch, 'epoch');
     },

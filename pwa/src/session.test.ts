@@ -1,13 +1,15 @@
 import { get as value } from 'svelte/store';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { hear, type Connection } from './changes';
-import { setting, store, Store, useStore } from './db';
+import { setSetting, setting, store, Store, useStore } from './db';
+import { exported } from './outbox';
 import { all } from './rows';
 import { pull } from './pull';
 import { put, waiting } from './queue';
-import { confirmSession, deviceName, enrol, me, signIn, signOut, startSession } from './session';
+import { confirmSession, deviceName, enrol, lookAgain, me, signIn, signOut, startSession } from './session';
 import { now, restore } from './clock';
 import { connectionNow, note } from './status';
+import { sync } from './sync';
 import { freshPhone } from './testing/phone';
 import { PERSON, type ServerDouble } from './testing/server';
 
@@ -112,11 +114,10 @@ test('C9 signing out sends what waits, ends the session, and forgets everything'
 test('C9 with unsent facts it first only says so; then they go into a file, or are thrown away', async () => {
   const { id } = await put(phone, { path: '/tallies/{id}', body: { count: 7 } });
   server.interrupts.push(() => 'no network');
-  expect(await signOut()).toEqual({ done: false, left: { entries: 1, photos: 0 }, file: null });
+  expect(await signOut()).toEqual({ done: false, left: { entries: 1, photos: 0 } });
   expect(value(me)?.person.id).toBe(PERSON);
-  const { file, done } = await signOut('export');
-  expect(done).toBe(true);
-  expect(JSON.parse(file!)).toMatchObject({ waiting: [{ id, body: { count: 7 } }] });
+  expect(JSON.parse(await exported())).toMatchObject({ waiting: [{ id, body: { count: 7 } }] });
+  expect((await signOut('discard')).done).toBe(true);
   expect(await databases()).toEqual([]);
 });
 
@@ -156,6 +157,40 @@ test('another person signs in and the first left nothing unsent: the first store
   server.person = OTHER;
   await signIn('wangfang', 'x');
   expect(await databases()).toEqual([`tocsin-${OTHER}`]);
+});
+
+test('an app killed while it forgot a person goes on forgetting at its next start, but not somebody who signed in again', async () => {
+  await setSetting('erasing', PERSON);
+  await setSetting('person', null);
+  useStore(null);
+  await startSession();
+  await vi.waitFor(async () => expect(await databases()).not.toContain(`tocsin-${PERSON}`));
+  await vi.waitFor(async () => expect(await setting('erasing')).toBeNull());
+  server.person = PERSON;
+  await signIn('liming', 'secret');
+  await setSetting('erasing', PERSON);
+  await startSession();
+  await vi.waitFor(async () => expect(await setting('erasing')).toBeNull());
+  expect(await databases()).toContain(`tocsin-${PERSON}`);
+});
+
+test('C20 a page that slept while its person left shows nobody when it wakes', async () => {
+  await setSetting('person', null);
+  expect(value(me)?.person.id).toBe(PERSON);
+  await lookAgain();
+  expect(value(me)).toBeNull();
+});
+
+test('signing out while rows are still coming in leaves nothing behind', async () => {
+  for (let n = 0; n < 50; n++) server.row('org', 'person', `p${n}`, { id: `p${n}` });
+  server.pageSize = 5;
+  const coming = sync();
+  await vi.waitFor(() =>
+    expect(server.calls.filter(({ path }) => path.endsWith('/changes')).length).toBeGreaterThan(1),
+  );
+  expect((await signOut()).done).toBe(true);
+  await coming;
+  expect(await databases()).not.toContain(`tocsin-${PERSON}`);
 });
 
 test('devices are named so that people know them', () => {

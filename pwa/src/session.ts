@@ -4,16 +4,17 @@ import { readonly, writable, type Readable } from 'svelte/store';
 import { call, Offline, Refused, speak } from './api';
 import { announce, hear } from './changes';
 import { setSetting, setting, store, Store, useStore } from './db';
-import { erase } from './erase';
+import { erase, finishErasing, forgetPictures } from './erase';
 import { changeEpoch, flush, forgetBackOff, heard, stopped } from './flush';
 import { restore, skew } from './clock';
 import { newId } from './ids';
+import { exclusive } from './locks';
 import { load } from './memory';
-import { exported } from './outbox';
 import { checkSubscription, unsubscribe } from './push';
 import { forgetPlace } from './place';
 import { note } from './status';
 import type { Id, Me } from './types';
+import { uploadWaiting } from './uploads';
 
 const HINT = 'tocsin.person';
 const KEEP_CONTACT_EVERY_MS = 15_000;
@@ -36,6 +37,7 @@ export async function startSession(): Promise<Me | null> {
     // Opening made an empty store for somebody whom the worker had forgotten meanwhile.
     await mistaken?.destroy();
   }
+  void finishErasing();
   hear((change) => {
     if (change.connection?.lastContact) keepContact(change.connection.lastContact);
     if (change.session === 'in' && change.person !== store()?.person) void become(change.person);
@@ -43,6 +45,26 @@ export async function startSession(): Promise<Me | null> {
       void become(null);
   });
   return known;
+}
+
+/** Whether a store that could not be opened at the start can be opened now: an old tab was closed. */
+export async function storeIsBack(): Promise<boolean> {
+  try {
+    const person = (await setting<Id | null>('person')) ?? hint();
+    if (!person) return true;
+    const mine = new Store(person);
+    await mine.meta('me');
+    mine.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** For a page that was asleep: who is signed in may have changed meanwhile. */
+export async function lookAgain(): Promise<void> {
+  const person = (await setting<Id | null>('person')) ?? null;
+  if (person !== (store()?.person ?? null)) await become(person);
 }
 
 /** Asks the server who is signed in, so that rights, spaces and the push key are current. */
@@ -93,23 +115,20 @@ export interface LeftBehind {
 }
 
 /**
- * Signs out. Without `pending` it first tries to send what waits, and if something remains it changes nothing and says
- * how much: the person then chooses `send` (try again), `export` (the text of a file comes back) or `discard`.
+ * Signs out. It first tries to send what waits, and if something remains it changes nothing and says how much: the
+ * person then tries again, or takes it along as a file (`exported`) or throws it away, and comes back with `discard`.
  */
-export async function signOut(
-  pending: 'send' | 'export' | 'discard' = 'send',
-): Promise<{ done: boolean; left: LeftBehind; file: string | null }> {
+export async function signOut(pending: 'send' | 'discard' = 'send'): Promise<{ done: boolean; left: LeftBehind }> {
   const mine = store();
-  if (!mine) return { done: true, left: { entries: 0, photos: 0 }, file: null };
-  if (pending === 'send') await flush(mine);
+  if (!mine) return { done: true, left: { entries: 0, photos: 0 } };
+  if (pending === 'send' && (await flush(mine)).state === 'done') await uploadWaiting(mine);
   const left = await leftBehind(mine);
-  if (pending === 'send' && (left.entries > 0 || left.photos > 0)) return { done: false, left, file: null };
-  const file = pending === 'export' ? await exported() : null;
+  if (pending === 'send' && (left.entries > 0 || left.photos > 0)) return { done: false, left };
   await setSetting('leaving', true);
   await unsubscribe(known?.device.id ?? null).catch(() => undefined);
   await endOnServer();
   await erase(mine, 'out');
-  return { done: true, left, file };
+  return { done: true, left };
 }
 
 /** Changes the language or theme that follows a person from phone to phone. */
@@ -150,23 +169,27 @@ async function arrive(answer: Me): Promise<Me> {
 
 /** Another person signs in on this phone: what the first one has not sent stays locked away for them, all else goes. */
 async function leaveBehind(before: Store): Promise<void> {
+  await forgetPictures();
   const { entries, photos } = await leftBehind(before);
   const drafts = await before.read(['drafts'], (tx) => tx.objectStore('drafts').count());
   if (entries + photos + drafts === 0) await before.destroy();
   else {
-    await before.write(['rows', 'cursors'], async (tx) => {
-      await tx.objectStore('rows').clear();
-      await tx.objectStore('cursors').clear();
+    // Not while a pull of theirs is still writing rows.
+    await exclusive(`tocsin-pull-${before.person}`, async () => {
+      await before.write(['rows', 'cursors'], async (tx) => {
+        await tx.objectStore('rows').clear();
+        await tx.objectStore('cursors').clear();
+      });
+      before.close();
     });
-    before.close();
   }
 }
 
 async function leftBehind(mine: Store): Promise<LeftBehind> {
   return await mine.read(['outbox', 'tray', 'blobs'], async (tx) => {
     const entries = (await tx.objectStore('outbox').count()) + (await tx.objectStore('tray').count());
-    const blobs = await tx.objectStore('blobs').getAll();
-    return { entries, photos: blobs.filter((blob) => blob.state === 'waiting' && blob.fact !== null).length };
+    const blobs = await tx.objectStore('blobs').index('state').getAll('waiting');
+    return { entries, photos: blobs.filter((blob) => blob.fact !== null).length };
   });
 }
 
@@ -184,7 +207,9 @@ async function become(person: Id | null): Promise<void> {
   remember(person);
   const mine = useStore(person);
   await load();
-  show((await mine?.meta<Me>('me')) ?? null);
+  const kept = mine?.left ? null : await mine?.meta<Me>('me');
+  // Another sign-in or sign-out may have come in between; the last one stands.
+  if (store() === mine) show(kept ?? null);
 }
 
 async function keep(mine: Store, answer: Me): Promise<void> {

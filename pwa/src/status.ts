@@ -17,6 +17,7 @@ let known: Connection = {
   updateNeeded: false,
   live: false,
   storeUnavailable: false,
+  storageFull: false,
   skew: 0,
 };
 const state = writable(known);

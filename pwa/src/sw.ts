@@ -4,6 +4,7 @@ import { setting, type Store } from './db';
 import { onClick, onPush, wake } from './notify';
 import { answer, clearOut, layIn } from './shell';
 import { fit, forgetReported } from './subscription';
+import { replaceIfDead, takeOver } from './rescue';
 import { sync } from './sync';
 import type { Id, Me } from './types';
 
@@ -11,11 +12,12 @@ declare const self: ServiceWorkerGlobalScope;
 
 self.addEventListener('install', (event) => event.waitUntil(layIn()));
 
-self.addEventListener('activate', (event) => event.waitUntil(Promise.all([clearOut(), self.clients.claim()])));
+self.addEventListener('activate', (event) => event.waitUntil(Promise.all([clearOut(), takeOver()])));
 
 self.addEventListener('fetch', (event) => {
   const response = answer(event.request);
   if (response) event.respondWith(response);
+  if (response && event.request.mode === 'navigate') event.waitUntil(replaceIfDead(event.resultingClientId));
 });
 
 self.addEventListener('message', (event) => {

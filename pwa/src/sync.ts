@@ -39,7 +39,8 @@ async function exchange(mine: Store, tryNow: boolean): Promise<Outcome> {
     if (caughtUp.state !== 'done') outcome = caughtUp;
   }
   if (outcome.retryAt !== null) comeBack(outcome.retryAt);
-  if (outcome.state === 'done') {
+  // Also when the store is too full to catch up: photos that have arrived make room.
+  if (outcome.state === 'done' || outcome.state === 'full') {
     uploadWaiting(mine).catch((error: unknown) => {
       if (!leftBehind(mine, error)) reportError(error);
     });
@@ -48,7 +49,7 @@ async function exchange(mine: Store, tryNow: boolean): Promise<Outcome> {
 }
 
 function leftBehind(mine: Store, error: unknown): boolean {
-  return error instanceof StoreUnavailable && store() !== mine;
+  return error instanceof StoreUnavailable && (mine.left || store() !== mine);
 }
 
 function comeBack(at: number): void {

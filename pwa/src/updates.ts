@@ -1,11 +1,13 @@
 /** The service worker from the page's side: registered, asked for news, and replaced only when a person says so. */
 
 import { hear } from './changes';
-import { draftKeys } from './drafts';
+import { draftedSince } from './drafts';
 import { outbox } from './memory';
 import { isInstalled, keepStorage } from './push';
 import { note } from './status';
 
+/** A form left alone for so long is no work in hand; it is on the disk and opens again as it was. */
+const BEGUN_MS = 10 * 60 * 1000;
 const LOOK_EVERY_MS = 60 * 60 * 1000;
 let registration: ServiceWorkerRegistration | null = null;
 let replacing = false;
@@ -15,8 +17,9 @@ export async function startWorker(): Promise<void> {
   if (isInstalled()) void keepStorage();
   addEventListener('appinstalled', () => void keepStorage());
   if (!('serviceWorker' in navigator) || import.meta.env.DEV) return;
-  navigator.serviceWorker.addEventListener('message', (event: MessageEvent<{ open?: string }>) => {
+  navigator.serviceWorker.addEventListener('message', (event: MessageEvent<{ open?: string; alive?: boolean }>) => {
     if (event.data.open?.startsWith('/#/')) location.assign(event.data.open);
+    if (event.data.alive) event.ports[0]?.postMessage(true);
   });
   navigator.serviceWorker.addEventListener('controllerchange', () => {
     if (replacing) location.reload();
@@ -34,19 +37,35 @@ export async function startWorker(): Promise<void> {
   });
 }
 
-/** Whether a reload now would interrupt nothing: everything is sent and no form is begun. */
+/** Whether a reload now would interrupt nothing: everything is sent and nobody is filling in a form. */
 export async function canUpdate(): Promise<boolean> {
-  return outbox.size === 0 && (await draftKeys()).length === 0;
+  return outbox.size === 0 && !(await draftedSince(Date.now() - BEGUN_MS));
 }
 
-/** Lets the waiting version take over and reloads; what waits in the queue stays in the store and is sent by the new one. */
-export function update(): void {
-  if (!registration?.waiting) {
+/** Lets the newest version take over and reloads; what waits in the queue stays in the store and is sent by the new one. */
+export async function update(): Promise<void> {
+  await registration?.update().catch(() => undefined);
+  const next = registration?.waiting ?? (await installed(registration?.installing ?? null));
+  if (!next) {
     location.reload();
     return;
   }
   replacing = true;
-  registration.waiting.postMessage({ type: 'SKIP_WAITING' });
+  next.postMessage({ type: 'SKIP_WAITING' });
+}
+
+/** The worker once it has laid in its files; null when it could not, or there is none. */
+function installed(worker: ServiceWorker | null): Promise<ServiceWorker | null> {
+  if (!worker) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    const look = () => {
+      if (worker.state === 'installing') return;
+      worker.removeEventListener('statechange', look);
+      resolve(worker.state === 'installed' ? worker : null);
+    };
+    worker.addEventListener('statechange', look);
+    look();
+  });
 }
 
 function watchFor(found: ServiceWorkerRegistration): void {

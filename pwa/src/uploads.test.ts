@@ -1,12 +1,14 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Store, StoredPhoto } from './db';
-import { put } from './queue';
+import { offerAgain, put } from './queue';
 import { flush } from './flush';
 import { freshPhone } from './testing/phone';
-import type { ServerDouble } from './testing/server';
+import { connectionNow } from './status';
+import { PERSON, type ServerDouble } from './testing/server';
 import { uploadWaiting } from './uploads';
 
 const SIZE = 600_000;
+const OTHER = '01900000-0000-7000-8000-0000000000bb';
 let server: ServerDouble;
 let phone: Store;
 let bytes: Uint8Array<ArrayBuffer>;
@@ -35,7 +37,7 @@ async function reported(): Promise<void> {
   await flush(phone);
 }
 
-test('a photo follows its report and never goes before it; afterwards only the thumbnail stays', async () => {
+test('a photo follows its report and never goes before it, and goes once', async () => {
   await uploadWaiting(phone);
   await put(phone, { path: '/reports/{id}', body: {}, photos: ['p1'] });
   await uploadWaiting(phone);
@@ -43,7 +45,7 @@ test('a photo follows its report and never goes before it; afterwards only the t
   await flush(phone);
   await uploadWaiting(phone);
   expect(arrived()).toBe(true);
-  expect(await kept()).toMatchObject({ state: 'delivered', bytes: new ArrayBuffer(0), thumbnail: new ArrayBuffer(9) });
+  expect(await kept()).toMatchObject({ state: 'delivered', bytes: bytes.buffer, thumbnail: new ArrayBuffer(9) });
   await uploadWaiting(phone);
   expect(server.uploads.size).toBe(1);
 });
@@ -128,7 +130,8 @@ test('an expired upload is begun anew, a damaged one too, but not for ever', asy
 
 test.each([413, 415, 460])('%i for good marks the photo refused', async (status) => {
   await reported();
-  server.interrupts.push(...Array.from({ length: 9 }, () => () => server.problem(status, 'no_photo')));
+  const refuse = (call: { path: string }) => (call.path === '/api/v1/me' ? null : server.problem(status, 'no_photo'));
+  server.interrupts.push(...Array.from({ length: 9 }, () => refuse));
   await uploadWaiting(phone);
   expect(await kept()).toMatchObject({ state: 'refused', code: 'no_photo' });
 });
@@ -145,6 +148,34 @@ test.each([401, 423, 429, 503])('%i holds the upload and keeps its place', async
   expect(await kept()).toMatchObject({ state: 'waiting', url: '/api/v1/uploads/u1' });
   await uploadWaiting(phone);
   expect(server.uploads.size).toBe(1);
+  expect(arrived()).toBe(true);
+});
+
+test("C10 under another person's session a photo is not taken for refused; it goes when its own person is back", async () => {
+  await reported();
+  server.person = OTHER;
+  const unknown = (call: { path: string }) =>
+    call.path === '/api/v1/me' ? null : server.problem(404, 'photo_unknown');
+  server.interrupts.push(...Array.from({ length: 9 }, () => unknown));
+  await uploadWaiting(phone);
+  expect(await kept()).toMatchObject({ state: 'waiting' });
+  expect(connectionNow().wrongPerson).toBe(true);
+  server.interrupts.length = 0;
+  server.person = PERSON;
+  await uploadWaiting(phone);
+  expect(arrived()).toBe(true);
+});
+
+test('after a backup was restored a delivered photo is offered again with its report', async () => {
+  await reported();
+  await uploadWaiting(phone);
+  server.uploads.clear();
+  server.facts.clear();
+  await offerAgain(phone, (server.epoch = 'epoch-2'));
+  expect(await kept()).toMatchObject({ state: 'waiting', url: null });
+  await flush(phone);
+  await uploadWaiting(phone);
+  expect(server.facts.size).toBe(1);
   expect(arrived()).toBe(true);
 });
 

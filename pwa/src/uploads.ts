@@ -1,10 +1,11 @@
 /** Sends kept photos by tus 1.0 once the fact that names them was accepted; a cut upload goes on where the server stands. */
 
-import { callForHeaders, Offline, Refused } from './api';
+import { call, callForHeaders, Offline, Refused } from './api';
 import { announce } from './changes';
 import type { Store, StoredPhoto } from './db';
+import { heard } from './flush';
 import { exclusive } from './locks';
-import type { Id } from './types';
+import type { Id, Me } from './types';
 
 const CHUNK = 256 * 1024;
 const TUS = { 'Tus-Resumable': '1.0.0' };
@@ -21,24 +22,38 @@ export function uploadWaiting(store: Store): Promise<void> {
       } catch (error) {
         if (error instanceof Offline) return;
         if (!(error instanceof Refused)) throw error;
-        if (!final(error)) return;
+        if (!final(error) || !(await isOwn(store))) return;
         await change(store, id, { state: 'refused', code: error.code });
       }
     }
   });
 }
 
+/** A refusal is final only when this person's own session got it: to another's the server says there is no such photo. */
+async function isOwn(store: Store): Promise<boolean> {
+  try {
+    const own = (await call<Me>('GET', '/me')).person.id === store.person;
+    if (!own) heard({ wrongPerson: true });
+    return own;
+  } catch (error) {
+    if (error instanceof Offline || error instanceof Refused) return false;
+    throw error;
+  }
+}
+
 async function due(store: Store): Promise<Id[]> {
   return await store.read(['blobs', 'outbox', 'tray'], async (tx) => {
-    const photos = await tx.objectStore('blobs').getAll();
     const held = new Set([
       ...(await tx.objectStore('outbox').getAllKeys()),
       ...(await tx.objectStore('tray').getAllKeys()),
     ]);
-    return photos
-      .filter((photo) => photo.state === 'waiting' && photo.fact !== null && !held.has(photo.fact))
-      .sort((a, b) => a.made_at - b.made_at)
-      .map((photo) => photo.id);
+    const found: { id: Id; made_at: number }[] = [];
+    // One after the other: all pictures at once are more than a small phone's memory.
+    for (let at = await tx.objectStore('blobs').index('state').openCursor('waiting'); at; at = await at.continue()) {
+      const { id, fact, made_at } = at.value;
+      if (fact !== null && !held.has(fact)) found.push({ id, made_at });
+    }
+    return found.sort((a, b) => a.made_at - b.made_at).map(({ id }) => id);
   });
 }
 
@@ -50,8 +65,8 @@ async function upload(store: Store, id: Id): Promise<void> {
     try {
       const url = photo.url ?? (await begin(store, photo));
       await send(store, photo, url);
-      // The picture is the server's now; the thumbnail stays for the screen.
-      await change(store, id, { state: 'delivered', bytes: new ArrayBuffer(0) });
+      // The picture stays for a while, in case the server is restored from a backup that lacks it.
+      await change(store, id, { state: 'delivered' });
       return;
     } catch (error) {
       // Expired, or damaged on the way: begun anew, a bounded number of times.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, current_app, request, send_file
 from werkzeug.security import safe_join
 
 from server.domain.errors import NotFound
@@ -31,19 +31,31 @@ shell = Blueprint("shell", __name__)
 MISSING = (
     "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
 )
+# Pages that the removed worker had served are loaded again; what waits in their store is not touched.
+GONE = """self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', (event) => event.waitUntil((async () => {
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name.startsWith('tocsin-')).map((name) => caches.delete(name)));
+  const pages = await self.clients.matchAll({ type: 'window' });
+  await self.registration.unregister();
+  for (const page of pages) await page.navigate(page.url).catch(() => null);
+})()));
+"""
 
 
 @shell.get("/")
 def index() -> Response:
     """The app's page."""
-    if not (WEB / "index.html").is_file():
+    if not (_folder() / "index.html").is_file():
         return Response(MISSING, 503, content_type="text/html; charset=utf-8")
     return _send("index.html", fresh=True)
 
 
 @shell.get("/sw.js")
 def worker() -> Response:
-    """The service worker, never cached by the network."""
+    """The service worker, never cached by the network; when it is switched off, one that removes itself."""
+    if current_app.config["TOCSIN"].worker_off:
+        return Response(GONE, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
     return _send("sw.js", fresh=True)
 
 
@@ -59,8 +71,13 @@ def asset(filename: str) -> Response:
     return _send(filename, fresh=not filename.startswith("assets/"))
 
 
+def _folder() -> Path:
+    chosen: Path = current_app.config["TOCSIN"].web_folder
+    return WEB if chosen == Path() else chosen
+
+
 def _send(name: str, *, fresh: bool) -> Response:
-    found = safe_join(str(WEB), name)
+    found = safe_join(str(_folder()), name)
     if found is None or not Path(found).is_file() or name.endswith((".br", ".gz")):
         raise NotFound()
     path, encoding = Path(found), None

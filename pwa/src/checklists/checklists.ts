@@ -1,5 +1,6 @@
 /** Checklists: every item's state folded from its marks, why an item is locked, and marking one. */
 import { stamp } from '../clock';
+import { draftOf, dropDraft, keepDraft } from '../drafts';
 import { say, unit as unitWord } from '../i18n/say';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
@@ -157,6 +158,7 @@ export function mark(state: ItemState, value: string | number, details: MarkDeta
   if (current) said['based_on'] = current.id;
   return record({
     path: `/items/${item.id}/marks/{id}`,
+    draft: draftKey(item),
     body: { ...said, occurred_at: at },
     ...(details.photo ? { photos: [details.photo] } : {}),
     optimistic: {
@@ -166,6 +168,15 @@ export function mark(state: ItemState, value: string | number, details: MarkDeta
     },
   });
 }
+
+const draftKey = (item: Item): string => `mark:${item.id}`;
+
+/** What is being typed into an item, kept until it is marked. */
+export function keepTyped(item: Item, typed: string): Promise<void> {
+  return typed === '' ? dropDraft(draftKey(item)) : keepDraft(draftKey(item), typed);
+}
+
+export const typedBefore = (item: Item): Promise<string | undefined> => draftOf<string>(draftKey(item));
 
 function inOrder(marks: readonly Mark[]): Mark[] {
   return [...marks].sort(

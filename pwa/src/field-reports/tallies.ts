@@ -1,5 +1,6 @@
 /** Counting visitors at a gate: taps gather on the phone and are written down as one fact per window. */
 import { stamp } from '../clock';
+import { draftOf, dropDraft, keepDraft } from '../drafts';
 import { record } from '../outbox';
 import { all, watch } from '../rows';
 import { whoIsIn } from '../self';
@@ -46,6 +47,24 @@ export function countAt(place: Id, list: readonly Tally[], since: string): GateC
   };
 }
 
+export type Way = 'in' | 'out';
+interface Counted {
+  place: Id;
+  n: number;
+}
+const draftKey = (kind: Way): string => `tally:${kind}`;
+
+/** Keeps what was tapped at a gate and is not yet written down as a fact. */
+export function keepCounted(kind: Way, place: Id, n: number): Promise<void> {
+  return n === 0 ? dropDraft(draftKey(kind)) : keepDraft(draftKey(kind), { place, n } satisfies Counted);
+}
+
+/** What was tapped before the app was ended. */
+export async function counted(): Promise<{ place: Id | null; in: number; out: number }> {
+  const [came, went] = await Promise.all([draftOf<Counted>(draftKey('in')), draftOf<Counted>(draftKey('out'))]);
+  return { place: came?.place ?? went?.place ?? null, in: came?.n ?? 0, out: went?.n ?? 0 };
+}
+
 export function count(place: Id, kind: Tally['kind'], n: number, incident?: Id): Promise<Id> {
   const at = stamp();
   const body = {
@@ -59,6 +78,8 @@ export function count(place: Id, kind: Tally['kind'], n: number, incident?: Id):
   return record({
     path: '/tallies/{id}',
     body,
+    // In the same transaction, so that a killed app neither loses what was counted nor counts it twice.
+    ...(kind === 'in' || kind === 'out' ? { draft: draftKey(kind) } : {}),
     optimistic: { type: 'tally', id: '{id}', doc: { incident: null, window_seconds: null, ...body, by: whoIsIn() } },
   });
 }

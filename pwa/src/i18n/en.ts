@@ -89,6 +89,12 @@ export const en: Words = {
     sign_in_again: 'Your sign-in has expired. What you made is kept. Sign in again',
     update: 'A new version is ready',
     update_now: 'Update',
+    update_needed: 'A new version of the app is needed. What you made is kept',
+    update_later: 'Finish or discard the form you have begun, then update.',
+    store_unavailable:
+      'This phone cannot keep anything here: it is a private window, or an older tab of the app is still open. Close the other tabs',
+    storage_full:
+      'The storage of this phone is full. What you made is kept; what is new from command does not fit. Make room',
     refused: (n) => `${n} not accepted`,
     drill: 'Drill: everything here is an exercise, not for the public',
     skew: (text) => `This phone's clock is off by ${text}`,
@@ -440,6 +446,9 @@ export const en: Words = {
     photos: (n) => many(n, 'photo'),
     photo_state: { waiting: 'to be uploaded', delivered: 'arrived', refused: 'not accepted' },
     photo_failed: 'The photo could not be prepared. The text is kept; please take another.',
+    photo_tap: 'Tap to load',
+    photo_no_room:
+      'There is no room for the photo on this phone. The text is kept; make room and take the photo again.',
     photo_upload: (percent) => `${percent}% uploaded`,
     photo_kept: 'The photo is kept on this phone and goes on uploading when the network returns.',
     where: 'Where',
@@ -779,6 +788,9 @@ export const en: Words = {
     theme: 'Appearance',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
     type_size: 'Text size',
+    saver: 'Save data',
+    savers: { auto: 'On slow links', on: 'Always', off: 'Never' },
+    saver_hint: 'Photos are made smaller, and pictures of others load when tapped.',
     waiting: 'To be sent',
     refused: 'Not accepted',
     people: 'People and duty',

@@ -122,8 +122,9 @@ export class ServerDouble {
     return this.json({});
   }
 
-  private batch(body: { person: string; epoch: string; items: BatchItem[] }): Response {
+  private batch(body: { person: string; device: string; epoch: string; items: BatchItem[] }): Response {
     if (body.person !== this.person) return this.problem(409, 'wrong_person');
+    if (body.device !== DEVICE) return this.problem(403, 'device_wrong');
     if (body.epoch !== this.epoch) return this.problem(409, 'epoch_changed', { epoch: this.epoch });
     if (body.items.length > 50) return this.problem(413, 'batch_too_large');
     const results = body.items.map((item): BatchResult => {

@@ -1,0 +1,56 @@
+/** A build whose page does not start is replaced by the worker itself, because nobody can press a button on it. */
+
+declare const self: ServiceWorkerGlobalScope;
+
+/** How long a page may take to start, on a slow phone from cold. */
+const START_MS = 20_000;
+const ASK_EVERY_MS = 1_000;
+
+/** Becomes the worker of every page; a page that shows but is dead is loaded again from the new files. */
+export async function takeOver(): Promise<void> {
+  await self.clients.claim();
+  for (const page of await self.clients.matchAll({ type: 'window' })) {
+    if (page.visibilityState !== 'visible' || (await lives(page))) continue;
+    await page.navigate(page.url).catch(() => null);
+  }
+}
+
+/** When a page has not started after a while and a newer version is to be had, that version takes over unasked. */
+export async function replaceIfDead(id: string): Promise<void> {
+  const until = Date.now() + START_MS;
+  for (;;) {
+    await pause(ASK_EVERY_MS);
+    const page = (await self.clients.get(id)) as WindowClient | undefined;
+    // Closed, or put to sleep: there is nothing to tell from its silence.
+    if (page?.visibilityState !== 'visible' || (await lives(page))) return;
+    if (Date.now() > until) break;
+  }
+  await self.registration.update().catch(() => undefined);
+  const next = await installed(self.registration.installing);
+  (self.registration.waiting ?? next)?.postMessage({ type: 'SKIP_WAITING' });
+}
+
+/** Whether a page's app has started, by its own word. */
+function lives(page: Client): Promise<boolean> {
+  return new Promise((resolve) => {
+    const line = new MessageChannel();
+    line.port1.onmessage = () => resolve(true);
+    void pause(ASK_EVERY_MS).then(() => resolve(false));
+    page.postMessage({ alive: true }, [line.port2]);
+  });
+}
+
+function installed(worker: ServiceWorker | null): Promise<ServiceWorker | null> {
+  if (!worker) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    worker.addEventListener('statechange', () => {
+      if (worker.state !== 'installing') resolve(worker.state === 'installed' ? worker : null);
+    });
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
