@@ -26,7 +26,19 @@ from server.config import Config, UnsafeSettings
 from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, escalation, feed, field_reports, firing, injects, limits, people, reachability
+from server.domain import (
+    alerts,
+    canaries,
+    escalation,
+    feed,
+    field_reports,
+    firing,
+    injects,
+    limits,
+    people,
+    reachability,
+    strength,
+)
 from server.opening import opened
 
 CHORES = (
@@ -35,6 +47,8 @@ CHORES = (
     Chore("reminders", alerts.next_reminder, escalation.fire_due, apart=firing.limits_and_reminders),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
+    Chore("canaries", canaries.next_due, canaries.send_due, pause=2.0, rest=60.0),
+    Chore("strength", strength.next_due, strength.check, pause=0.5, rest=10.0),
 )
 WEB = [sys.executable, "-m", "server.serve"]
 

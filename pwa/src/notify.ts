@@ -51,7 +51,9 @@ export async function onPush(text: string | null): Promise<void> {
   const head = payload?.tocsin ?? null;
   const mine = await within(LOOK_UP_MS, wake(), null);
   const strange = !payload?.notification || !head || mine?.person !== head.person;
-  if (strange) await showNeutral(head);
+  if (head?.kind === 'canary' && (await mayStayUnseen())) {
+    // Nothing to show: the receipt is all it asks for.
+  } else if (strange) await showNeutral(head);
   else await showAlert(payload, head, mine);
   if (!head) return;
   await receipt(head).catch(() => undefined);
@@ -70,7 +72,8 @@ export async function onClick(action: string, data: unknown): Promise<void> {
     const fact = { path: `/alerts/${head.alert}/receipts/{id}`, body: { kind: 'opened', channel: 'push' } };
     await put(mine, fact).catch(() => undefined);
   }
-  await openApp(head?.alert ? `/#/alerts/${head.alert}` : head ? '/#/me' : '/#/now');
+  const elsewhere = head?.kind === 'roster' ? '/#/people' : head ? '/#/me' : '/#/now';
+  await openApp(head?.alert ? `/#/alerts/${head.alert}` : elsewhere);
   if (mine) await flush(mine);
 }
 
@@ -166,7 +169,20 @@ async function showNeutral(head: PushHead | null): Promise<void> {
     tag: head?.alert ?? 'tocsin',
     icon: ICON,
     badge: BADGE,
+    silent: head?.kind === 'canary',
   });
+}
+
+/**
+ * Whether this browser takes a push that shows nothing: Firefox sixteen of them between two visits, Chromium while a
+ * page of ours is on screen, Safari never (three cost the subscription).
+ */
+async function mayStayUnseen(): Promise<boolean> {
+  const agent = navigator.userAgent;
+  if (/Firefox\//.test(agent)) return true;
+  if (!/Chrom(e|ium)\//.test(agent)) return false;
+  const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  return pages.some((one) => one.visibilityState === 'visible');
 }
 
 async function isOver(mine: Store, head: PushHead): Promise<boolean> {

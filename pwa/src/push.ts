@@ -60,7 +60,17 @@ export async function checkSubscription(me: Me): Promise<void> {
   if (!registration?.active) return;
   const to = { person: me.person.id, device: me.device.id, key: me.vapid_public_key };
   await fit(registration, to, !me.device.subscribed);
+  await clearChecks(registration);
 }
+
+/** Takes away what weekly checks had to show while the app was closed. */
+async function clearChecks(registration: ServiceWorkerRegistration): Promise<void> {
+  for (const one of await registration.getNotifications())
+    if ((one.data as { kind?: string } | null)?.kind === 'canary') one.close();
+}
+
+/** Whether the weekly check of this phone goes unseen; elsewhere the browser insists on showing it, silently. */
+export const checksUnseen = (): boolean => /Firefox\//.test(navigator.userAgent);
 
 /** Turns notifications off on both sides; the browser's side even when the server does not answer. */
 export async function unsubscribe(device: Id | null): Promise<void> {

@@ -35,7 +35,9 @@ import type {
   Reading,
   Supply,
   Device,
+  Reachability,
   Refusal,
+  Shortfall,
 } from './types/organisation';
 
 export type * from './types/basics';
@@ -77,6 +79,8 @@ export interface Docs {
   recipient: Recipient;
   alert: Alert;
   device: Device;
+  reachability: Reachability;
+  shortfall: Shortfall;
   refusal: Refusal;
 }
 

@@ -12,7 +12,7 @@ from server.api import http
 from server.api.fields import Body, Text
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import devices, errors, outbox, push_endpoints, rights
+from server.domain import canaries, devices, errors, outbox, push_endpoints, rights
 
 blp = http.blueprint("devices")
 TESTS_PER_HOUR = 10
@@ -64,9 +64,12 @@ def subscribe(data: dict[str, Any], device: str) -> Response:
             and (known.p256dh, known.auth) == (checked.p256dh, checked.auth)
         ):
             return known.id
-        return devices.subscribe(
+        made = devices.subscribe(
             session, mine, checked.endpoint.url, checked.endpoint.origin, checked.p256dh, checked.auth, own
-        ).id
+        )
+        session.flush()
+        canaries.ask(session, [made])
+        return made.id
 
     return jsonify({"id": http.write(unit)})
 

@@ -12,7 +12,7 @@ from server.api import http
 from server.api.fields import Body, Choice, Fact, Flag, Int, Moment, Number, Text, Uuid, Words
 from server.api.session import hash_password
 from server.clock import now
-from server.domain import devices, errors, feed, people, places, rights, supplies
+from server.domain import devices, errors, feed, people, places, reachability, rights, strength, supplies
 from server.domain.people import Standing
 
 blp = http.blueprint("people")
@@ -48,6 +48,7 @@ class TeamBody(Body):
     title = fields.Nested(Words, required=True)
     rank = Int(0, 1000, load_default=0)
     active = Flag(load_default=True)
+    strength = fields.Dict(keys=Choice(*people.POSTS, strength.ANY), values=Int(1, 1000), load_default=dict)
 
 
 class MembershipBody(Body):
@@ -203,7 +204,7 @@ def put_membership(data: dict[str, Any], membership: str) -> Response:
         ended = data.pop("ended")
         _put(session, people.Membership, membership, {**data, "ended_at": now() if ended else None})
         session.flush()
-        feed.touch(session, people.Contact(person))
+        feed.touch(session, people.Contact(person), *reachability.rows_of(session, person.id))
 
     http.write(unit)
     return make_response("", 204)

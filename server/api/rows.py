@@ -5,7 +5,18 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from server.domain import activation, alerts, field_reports, notices, people, places, supplies, tallies
+from server.domain import (
+    activation,
+    alerts,
+    field_reports,
+    notices,
+    people,
+    places,
+    reachability,
+    strength,
+    supplies,
+    tallies,
+)
 
 NOTICES = ("warning", "notice", "update", "correction", "all_clear", "press")
 Made = Callable[..., fields.Field[Any]]
@@ -128,7 +139,14 @@ FACT: dict[str, Made | fields.Field[Any]] = {"by": id_, "occurred_at": at, "rece
 SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
     "organisation": {"id": id_, "name": words, "timezone": text, "demo": flag, "settings": by_key(anything)},
     "person": {"id": id_, "name": text, "role": one_of(*people.ROLES), "active": flag, "reachable": text},
-    "team": {"id": id_, "kind": text, "title": words, "rank": whole, "active": flag},
+    "team": {"id": id_, "kind": text, "title": words, "rank": whole, "active": flag, "strength": by_key(whole)},
+    "reachability": {
+        "id": id_, "person": id_, "channel": text, "word": one_of("reachable", "unproven", "dead"),
+        "why": one_of(*reachability.WHYS), "since": at, "proven_at": none_or(at),
+    },
+    "shortfall": {
+        "id": id_, "team": id_, "post": one_of(*people.POSTS, strength.ANY), "wanted": whole, "present": whole, "since": at,
+    },
     "membership": {"id": id_, "person": id_, "team": id_, "role": one_of(*people.POSTS), "rank": whole},
     "duty": {
         "id": id_, "person": id_, "team": id_, "kind": one_of("on", "off"), "note": none_or(text), "starts_at": at,

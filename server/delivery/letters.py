@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from server.clock import iso, now
 from server.delivery.outcomes import Document, Message
 from server.domain.alerts import WORDS, Alert
+from server.domain.canaries import KIND as QUIET
 from server.domain.outbox import CRITICAL, Claimed
 from server.domain.tokens import ANSWER, RECEIPT, make_token, token_maker
 
@@ -128,8 +129,9 @@ def document(
         "web_push": 8030,
         "notification": {
             "title": subject.title, "body": subject.body, "tag": row.subject, "lang": row.locale, "dir": "ltr",
-            "navigate": f"/#/alerts/{subject.alert}" if subject.alert else "/#/me", "silent": False,
-            "require_interaction": critical, "app_badge": 1, "data": told, "actions": subject.actions,
+            "navigate": f"/#/alerts/{subject.alert}" if subject.alert else row.content.get("open", "/#/me"),
+            "silent": row.kind == QUIET, "require_interaction": critical, "data": told, "actions": subject.actions,
+            **({} if row.kind == QUIET else {"app_badge": 1}),
         },
         "tocsin": told,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, hits, new_id
-from server.domain import feed, incidents, outbox, people, plans, rules, timeline
+from server.domain import devices, feed, incidents, outbox, people, plans, rules, timeline
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
@@ -319,6 +319,12 @@ def note_told(session: Session, most: int = 400) -> int:
         if one.channel not in row.channels:
             row.channels = [*row.channels, one.channel]
     feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
+    asked: dict[datetime, list[str]] = {}
+    for one in handed:
+        if one.subscription is not None:
+            asked.setdefault(one.created_at, []).append(one.subscription)
+    for since, subscriptions in asked.items():
+        devices.await_receipts(session, subscriptions, since)
     outbox.note(session, [one.id for one in handed])
     return len(handed)
 

@@ -17,6 +17,7 @@ from server.domain import (
     outbox,
     people,
     plans,
+    reachability,
     rights,
     rules,
     timeline,
@@ -197,15 +198,14 @@ def _not_in_drill(path: str) -> Refused:
 
 
 def push_arrived(session: Session, delivery: outbox.Delivery, kind: str, occurred_at: datetime) -> None:
-    """Record the receipt of a push: the subscription is proven, the device heard of, the alert delivered."""
+    """Record the receipt of a message: its channel is proven, the device heard of, the alert delivered."""
     subscription = session.get(devices.Subscription, delivery.subscription) if delivery.subscription else None
     if subscription is not None:
-        subscription.proven_at = now()
+        subscription.proven_at, subscription.unanswered_since = now(), None
         device = session.get(devices.Device, subscription.device)
         if device is not None:
             device.last_receipt_at = now()
-    person = session.get(people.Person, delivery.person)
-    if person is not None:
-        person.reachable = "reachable"
+    if delivery.channel != reachability.PUSH or (subscription is not None and subscription.state == "live"):
+        reachability.prove(session, delivery.person, delivery.channel)
     if delivery.recipient is not None:
-        receive(session, delivery.subject, delivery.person, kind, "push", occurred_at)
+        receive(session, delivery.subject, delivery.person, kind, delivery.channel, occurred_at)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, func, select
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
@@ -66,6 +66,9 @@ class Subscription(Model):
     state: Mapped[str] = mapped_column(String(12), default="live")
     created_at: Mapped[datetime]
     proven_at: Mapped[datetime | None]
+    unanswered_since: Mapped[datetime | None]
+    """When the first message that a service took and the phone has not confirmed was queued."""
+    checked_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     __table_args__ = (Index(None, "person", "state"),)
 
@@ -264,6 +267,22 @@ def end_subscription(session: Session, subscription: str, state: str) -> None:
     device = session.get(Device, found.device)
     if device is not None:
         device.subscribed = False
+
+
+def await_receipts(session: Session, subscriptions: Iterable[str], since: datetime) -> None:
+    """A service took messages for these, queued at `since`; whose phone has not been heard of after that, owes a receipt."""
+    ids = sorted(set(subscriptions))
+    for start in range(0, len(ids), 400):
+        session.execute(
+            update(Subscription)
+            .where(
+                Subscription.id.in_(ids[start : start + 400]),
+                Subscription.unanswered_since.is_(None),
+                Subscription.proven_at.is_(None) | (Subscription.proven_at < since),
+            )
+            .values(unanswered_since=since)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def reinstate(session: Session, subscription: str) -> None:

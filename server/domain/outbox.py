@@ -212,11 +212,14 @@ class Handed(NamedTuple):
     recipient: str | None
     channel: str
     sent_at: datetime | None
+    subscription: str | None
+    created_at: datetime
 
 
 def unnoted(session: Session, most: int) -> list[Handed]:
     """Up to `most` deliveries that were sent and are not noted at their recipient."""
-    query = select(Delivery.id, Delivery.recipient, Delivery.channel, Delivery.sent_at).where(Delivery.state == SENT)
+    d = Delivery
+    query = select(d.id, d.recipient, d.channel, d.sent_at, d.subscription, d.created_at).where(d.state == SENT)
     return [Handed(*row) for row in session.execute(query.limit(most))]
 
 

@@ -78,6 +78,8 @@ class Team(Model):
     title: Mapped[dict[str, Any]]
     rank: Mapped[int] = mapped_column(Integer, default=0)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
+    strength: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How many must be on duty at least, by post or `any`; empty where nobody has to be."""
 
     def spaces(self, session: Session) -> Iterable[str]:
         """Everybody knows the teams."""
@@ -85,7 +87,10 @@ class Team(Model):
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The team as phones keep it."""
-        return {"id": self.id, "kind": self.kind, "title": self.title, "rank": self.rank, "active": self.active}
+        return {
+            "id": self.id, "kind": self.kind, "title": self.title, "rank": self.rank, "active": self.active,
+            "strength": self.strength,
+        }  # fmt: skip
 
 
 class Membership(Model):

@@ -1,58 +1,170 @@
-"""Whether a person can be reached by push: proven by a receipt, not proven yet, or without any living subscription."""
+"""Whether a person can be reached, per channel: what receipts of checks and alerts prove, and what silence takes away."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ForeignKey, Index, Row, String, and_, case, func, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.clock import now
+from server.clock import iso, now
+from server.db import Id, Key, Model
 from server.domain.devices import Subscription
-from server.domain.people import Person
+from server.domain.people import Membership, Person
 
 REACHABLE, UNPROVEN, DEAD = "reachable", "unproven", "dead"
+PUSH = "push"
+WHYS = ("receipt", "never_proven", "silent", "long_ago", "gone", "quarantined", "no_device")
+"""A receipt came; none ever; none for the last message; the last is a month old; the push service calls the last
+subscription gone; its address is not one to speak to; no device takes pushes."""
 PROOF_LASTS = timedelta(days=30)
 """Browsers drop subscriptions of apps that are not used; an older receipt says nothing any more."""
+SILENT_AFTER = timedelta(hours=4)
+"""As long as a push service keeps a message for a phone that is off (RFC 8030, TTL); after that it is lost."""
+RETOLD_AFTER = timedelta(days=1)
+"""Phones learn of a newer receipt at most this often, so that an alert to everybody does not rewrite everybody's row."""
 
 
-def standing(live: int, proven_at: datetime | None, at: datetime) -> str:
-    """The word for somebody with so many living subscriptions, the latest of which was proven then."""
-    if live == 0:
-        return DEAD
-    return REACHABLE if proven_at is not None and proven_at > at - PROOF_LASTS else UNPROVEN
+class Reachability(Model):
+    """How it stands with one person and one channel, since when and why."""
+
+    __tablename__ = "reachability"
+    synced_type = "reachability"
+    id: Mapped[Key]
+    person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    channel: Mapped[str] = mapped_column(String(20))
+    word: Mapped[str] = mapped_column(String(12))
+    why: Mapped[str] = mapped_column(String(20))
+    since: Mapped[datetime]
+    proven_at: Mapped[datetime | None]
+    __table_args__ = (Index("uq_reachability_person_channel", "person", "channel", unique=True),)
+
+    def spaces(self, session: Session) -> Iterable[str]:
+        """Command sees everybody's, leaders their team's, a person their own."""
+        posts = session.scalars(
+            select(Membership.team).where(Membership.person == self.person, Membership.ended_at.is_(None))
+        )
+        return {"contacts", f"me:{self.person}", *(f"contacts:{team}" for team in posts)}
+
+    def document(self, session: Session, space: str) -> dict[str, Any]:
+        """The row as phones keep it."""
+        return {
+            "id": self.id, "person": self.person, "channel": self.channel, "word": self.word, "why": self.why,
+            "since": iso(self.since), "proven_at": iso(self.proven_at),
+        }  # fmt: skip
 
 
-def outdated(session: Session, most: int = 500) -> dict[str, str]:
-    """Active people whose row says something else than their subscriptions do, with the word it should say."""
-    at = now()
-    living = (
-        select(Subscription.person, func.count().label("live"), func.max(Subscription.proven_at).label("proven_at"))
-        .where(Subscription.state == "live")
-        .group_by(Subscription.person)
-        .subquery()
-    )
-    query = (
-        select(Person.id, Person.reachable, living.c.live, living.c.proven_at)
-        .outerjoin(living, living.c.person == Person.id)
-        .where(Person.active)
-    )
-    found = {}
-    for row in session.execute(query):
-        word = standing(row.live or 0, row.proven_at, at)
-        if word != row.reachable:
-            found[row.id] = word
-            if len(found) == most:
-                break
-    return found
+class Judgement(NamedTuple):
+    """What the subscriptions of a person say: the word, why, since when, and the latest receipt."""
+
+    word: str
+    why: str
+    since: datetime
+    proven_at: datetime | None
+
+
+def key_of(person: str, channel: str) -> str:
+    """The id of a person's row for a channel: the same wherever it is made, so that two makers meet in one row."""
+    return str(uuid5(UUID(person), channel))
+
+
+def prove(session: Session, person: str, channel: str) -> None:
+    """A receipt has come from this person through this channel: they are reachable by it as of now."""
+    at, key = now(), key_of(person, channel)
+    row = session.get(Reachability, key)
+    if row is None:
+        session.add(
+            Reachability(
+                id=key, person=person, channel=channel, word=REACHABLE, why="receipt", since=at, proven_at=at
+            )
+        )  # fmt: skip
+    elif row.word != REACHABLE:
+        row.word, row.why, row.since, row.proven_at = REACHABLE, "receipt", at, at
+    elif row.proven_at is None or row.proven_at <= at - RETOLD_AFTER:
+        row.proven_at = at
+    if channel == PUSH and (found := session.get(Person, person)) is not None:
+        found.reachable = REACHABLE
+
+
+def rows_of(session: Session, person: str) -> list[Reachability]:
+    """Every channel's row of a person."""
+    return list(session.scalars(select(Reachability).where(Reachability.person == person)))
 
 
 def refresh(session: Session) -> int:
     """Correct the rows of those whose reachability has changed; returns how many."""
     found = outdated(session)
-    for person in session.scalars(select(Person).where(Person.id.in_(found))) if found else ():
-        person.reachable = found[person.id]
+    if not found:
+        return 0
+    keys = {person: key_of(person, PUSH) for person in found}
+    known = {row.id: row for row in session.scalars(select(Reachability).where(Reachability.id.in_(keys.values())))}
+    for person in session.scalars(select(Person).where(Person.id.in_(found))):
+        said = found[person.id]
+        person.reachable = said.word
+        row = known.get(keys[person.id])
+        if row is None:
+            session.add(Reachability(id=keys[person.id], person=person.id, channel=PUSH, **said._asdict()))
+            continue
+        since = row.since if (row.word, row.why) == (said.word, said.why) else said.since
+        row.word, row.why, row.since, row.proven_at = said.word, said.why, since, said.proven_at
     return len(found)
 
 
 def refresh_due(session: Session) -> datetime | None:
     """Now when somebody's row is wrong, else None."""
     return now() if outdated(session, 1) else None
+
+
+def outdated(session: Session, most: int = 500) -> dict[str, Judgement]:
+    """Active people whose row says something else than their subscriptions do, with what it should say."""
+    at = now()
+    live = Subscription.state == "live"
+    silent = and_(Subscription.unanswered_since.is_not(None), Subscription.unanswered_since <= at - SILENT_AFTER)
+    heard = or_(Subscription.unanswered_since.is_(None), Subscription.unanswered_since > at - SILENT_AFTER)
+    summed = (
+        select(
+            Subscription.person,
+            func.sum(case((live, 1), else_=0)).label("live"),
+            func.max(case((and_(live, heard), Subscription.proven_at))).label("sound_at"),
+            func.max(case((live, Subscription.proven_at))).label("proven_at"),
+            func.max(case((and_(live, silent), Subscription.unanswered_since))).label("silent_since"),
+            func.max(case((live, Subscription.created_at))).label("made_at"),
+            func.max(Subscription.ended_at).label("ended_at"),
+            func.max(case((Subscription.state == "quarantined", 1), else_=0)).label("quarantined"),
+        )
+        .group_by(Subscription.person)
+        .subquery()
+    )
+    r = Reachability
+    query = (
+        select(Person.id, Person.reachable, r.word, r.why, r.proven_at.label("told_at"), r.since, summed)
+        .outerjoin(summed, summed.c.person == Person.id)
+        .outerjoin(r, and_(r.person == Person.id, r.channel == PUSH))
+        .where(Person.active)
+    )
+    found: dict[str, Judgement] = {}
+    for row in session.execute(query):
+        said = judge(row, at)
+        if row.word is None and row.reachable == said.word and said.why == "never_proven":
+            continue  # a row that is not there says just this, and thousands of new phones cost nothing
+        newer = said.proven_at is not None and (row.told_at is None or said.proven_at >= row.told_at + RETOLD_AFTER)
+        if (row.reachable, row.word, row.why) != (said.word, said.word, said.why) or newer:
+            found[row.id] = said
+            if len(found) == most:
+                break
+    return found
+
+
+def judge(row: Row[Any], at: datetime) -> Judgement:
+    """What one person's summed subscriptions say at a moment."""
+    if not row.live:
+        why = "no_device" if row.ended_at is None else "quarantined" if row.quarantined else "gone"
+        return Judgement(DEAD, why, row.ended_at or at, None)
+    if row.sound_at is not None and row.sound_at > at - PROOF_LASTS:
+        return Judgement(REACHABLE, "receipt", row.sound_at, row.proven_at)
+    if row.silent_since is not None:
+        return Judgement(UNPROVEN, "silent", row.silent_since, row.proven_at)
+    if row.proven_at is not None:
+        return Judgement(UNPROVEN, "long_ago", row.proven_at + PROOF_LASTS, row.proven_at)
+    return Judgement(UNPROVEN, "never_proven", row.made_at, None)

@@ -1,9 +1,10 @@
 /** The roster: who is in which team, who is on duty, how to reach them, and going on or off duty. */
 import { now, stamp } from '../clock';
 import { record } from '../outbox';
+import { isOnDuty } from '../readiness';
 import { all, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Duty, Id, Membership, Person, Team } from '../types';
+import type { Id, Membership, Person, Team } from '../types';
 import type { Readable } from 'svelte/store';
 
 export interface RosterLine {
@@ -50,20 +51,6 @@ export function roster(): Readable<RosterTeam[] | undefined> {
         }),
     }));
   }, TYPES);
-}
-
-/** The latest duty that has begun and not ended decides; with none at all a person counts as off duty. */
-export function isOnDuty(duties: readonly Duty[], person: Id, team: Id, at: number): boolean {
-  const running = duties
-    .filter(
-      (one) =>
-        one.person === person &&
-        one.team === team &&
-        Date.parse(one.starts_at) <= at &&
-        (one.ends_at === null || Date.parse(one.ends_at) > at),
-    )
-    .sort((a, b) => a.starts_at.localeCompare(b.starts_at) || a.id.localeCompare(b.id));
-  return running.at(-1)?.kind === 'on';
 }
 
 export function setDuty(person: Id, team: Id, kind: 'on' | 'off'): Promise<Id> {

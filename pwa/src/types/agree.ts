@@ -18,6 +18,8 @@ export type Agreement = [
   Fits<Rows['PlaceRow'], house.Place>,
   Fits<Rows['SupplyRow'], house.Supply>,
   Fits<Rows['DeviceRow'], house.Device>,
+  Fits<Rows['ReachabilityRow'], house.Reachability>,
+  Fits<Rows['ShortfallRow'], house.Shortfall>,
   Fits<Rows['IncidentRow'], used.Incident>,
   Fits<Rows['FactRow'], used.Fact>,
   Fits<Rows['DecisionRow'], used.Decision>,

@@ -3363,6 +3363,21 @@ export interface components {
             /** Format: date-time */
             occurred_at?: string;
         };
+        ReachabilityRow: {
+            channel: string;
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            person: string;
+            /** Format: date-time */
+            proven_at: string | null;
+            /** Format: date-time */
+            since: string;
+            /** @enum {string} */
+            why: "receipt" | "never_proven" | "silent" | "long_ago" | "gone" | "quarantined" | "no_device";
+            /** @enum {string} */
+            word: "reachable" | "unproven" | "dead";
+        };
         ReadingBody: {
             /** Format: date-time */
             occurred_at?: string;
@@ -3594,6 +3609,18 @@ export interface components {
             state: string;
             to: number;
         };
+        ShortfallRow: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            post: "leader" | "deputy" | "member" | "liaison" | "any";
+            present: number;
+            /** Format: date-time */
+            since: string;
+            /** Format: uuid */
+            team: string;
+            wanted: number;
+        };
         SignInBody: {
             device: components["schemas"]["DeviceBody"];
             password: string;
@@ -3717,6 +3744,9 @@ export interface components {
             kind: string;
             /** @default 0 */
             rank?: number;
+            strength?: {
+                [key: string]: number;
+            };
             title: components["schemas"]["Words"];
         };
         TeamRow: {
@@ -3725,6 +3755,9 @@ export interface components {
             id: string;
             kind: string;
             rank: number;
+            strength: {
+                [key: string]: number;
+            };
             title: components["schemas"]["WordsRow"];
         };
         TokenAnswerBody: {

@@ -44,6 +44,29 @@ export interface Team {
   title: Words;
   rank?: number;
   active?: boolean;
+  /** How many must be on duty at least, by post or `any`. */
+  strength?: Record<string, number>;
+}
+
+/** How it stands with one person and one channel; without a row for push the phone is new and not proven. */
+export interface Reachability {
+  id: Id;
+  person: Id;
+  channel: string;
+  word: 'reachable' | 'unproven' | 'dead';
+  why: 'receipt' | 'never_proven' | 'silent' | 'long_ago' | 'gone' | 'quarantined' | 'no_device';
+  since: Instant;
+  proven_at: Instant | null;
+}
+
+/** A shift below the minimum of its team. */
+export interface Shortfall {
+  id: Id;
+  team: Id;
+  post: TeamRole | 'any';
+  wanted: number;
+  present: number;
+  since: Instant;
 }
 
 export interface Membership {

@@ -65,6 +65,8 @@ export interface PushHead {
   recipient: Id | null;
   incident: Id | null;
   person: Id;
+  /** `canary` only asks for a receipt; `roster` is about too few on duty. */
+  kind?: string;
   level: Colour | 'none';
   drill: boolean;
   critical: boolean;
