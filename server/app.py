@@ -26,8 +26,10 @@ from server.api import (
     health,
     http,
     incidents,
+    ladders,
     live,
     notices,
+    pages,
     people,
     plans,
     reviews,
@@ -45,7 +47,7 @@ from server.migrating import MIGRATIONS
 
 NOUNS = (
     session.blp, incidents.blp, alerts.blp, alerts.tokens_blp, checklists.blp, field_reports.blp, supplies.blp, notices.blp,
-    continuity.blp, reviews.blp, drills.blp, people.blp, devices.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
+    continuity.blp, reviews.blp, drills.blp, people.blp, devices.blp, ladders.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
 )  # fmt: skip
 
 
@@ -102,6 +104,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     app.register_blueprint(documents.documents)
     if config.metrics:
         app.add_url_rule("/metrics", "health.metrics", metrics)
+    app.register_blueprint(pages.pages)
     app.register_blueprint(shell.shell)
     app.wsgi_app = shell.Hardened(app.wsgi_app)  # type: ignore[method-assign]
     allowance.install(app)

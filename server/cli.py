@@ -29,6 +29,7 @@ from server.delivery.worker import run_worker
 from server.domain import (
     alerts,
     canaries,
+    climbing,
     escalation,
     feed,
     field_reports,
@@ -37,14 +38,15 @@ from server.domain import (
     limits,
     people,
     reachability,
+    steps,
     strength,
 )
 from server.opening import opened
 
 CHORES = (
-    Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_and_reminders),
+    Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_due),
     Chore("injects", injects.next_due, injects.apply_due, apart=firing.injects_due),
-    Chore("reminders", alerts.next_reminder, escalation.fire_due, apart=firing.limits_and_reminders),
+    Chore("ladder", steps.next_due, climbing.climb_due, apart=firing.steps_due),
     Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
     Chore("canaries", canaries.next_due, canaries.send_due, pause=2.0, rest=60.0),

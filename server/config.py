@@ -61,6 +61,9 @@ class Config:
         "",
         "TOML file with robots, SMS, voice and mail; only its owner may read it. Empty: push alone.",
     )
+    dry_run: bool = setting(
+        "TOCSIN_DRY_RUN", False, "1 sends nothing, pushes included; everything is recorded as if it had been."
+    )
     photo_limit: int = setting("TOCSIN_PHOTO_LIMIT", 15 * 1024 * 1024, "Largest photo accepted, bytes.")
     demo: bool = setting("TOCSIN_DEMO", False, "1 seeds the demo organisation at start when the database is empty.")
     web_folder: Path = setting(

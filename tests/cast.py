@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from server.clock import clock, iso, now
 from server.db import Database, new_id
-from server.domain import devices, escalation, feed, injects, places, plans, supplies
+from server.domain import climbing, devices, escalation, feed, injects, places, plans, supplies
 from server.domain.people import Contact, Membership, Organisation, Person, Team
 from server.planning.compiler import compile_plan
 
@@ -259,7 +259,7 @@ class Stage:
     def tick(self) -> int:
         """Do what the worker does when it wakes: let injects happen, fire limits and remind the silent, until nothing is due."""
         done = 0
-        while count := self.database.write(lambda session: injects.apply_due(session) + escalation.fire_due(session)):
+        while count := self.database.write(_what_is_due):
             done += count
         return done
 
@@ -268,3 +268,7 @@ class Stage:
         at = clock.move(timedelta(**length).total_seconds())
         self.tick()
         return at
+
+
+def _what_is_due(session: Session) -> int:
+    return injects.apply_due(session) + escalation.fire_due(session) + climbing.climb_due(session)

@@ -10,6 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BIDI = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
+_MAILBOX = re.compile(r"[^\s@,;<>\"'\x7f]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -118,6 +119,18 @@ class Choice(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("must be one of the listed words")
+        return value
+
+
+class Mailbox(fields.String):
+    """An e-mail address of at most 200 characters."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(metadata={"format": "email", "maxLength": 200}, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
+        if not isinstance(value, str) or len(value) > 200 or not _MAILBOX.fullmatch(value):
+            raise ValidationError("must be an e-mail address")
         return value
 
 

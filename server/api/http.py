@@ -190,7 +190,7 @@ class Sender:
     sequence: int | None = None
 
 
-NAMED = frozenset({"key", "name", "version", "filename"})
+NAMED = frozenset({"key", "name", "version", "filename", "token"})
 """The parts of an address that are words and not ids."""
 FACTS: dict[str, FactView] = {}
 
@@ -354,7 +354,7 @@ def install(app: Flask) -> None:
         status = error.code or 500
         code, zh, en = HTTP_CODES.get(status, ("error", "出现错误。", "Something went wrong."))
         if status >= 500:
-            log.error("answered %s on %s", status, request.path)
+            log.error("answered %s on %s", status, _rule())
         response = problem(status, code, zh, en)
         for name in ("Allow", "Retry-After"):
             if name in (given := error.get_response().headers):
@@ -366,7 +366,7 @@ def install(app: Flask) -> None:
         plain = plainly(error)
         if plain is None:
             return unexpected(error)
-        log.warning("the database failed on %s: %s", request.path, type(error.orig).__name__)
+        log.warning("the database failed on %s: %s", _rule(), type(error.orig).__name__)
         return refusal(errors.Full() if isinstance(plain, StorageFull) else errors.Busy())
 
     @app.errorhandler(PoolTimeout)
@@ -375,7 +375,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.exception("unexpected error on %s", request.path)
+        log.exception("unexpected error on %s", _rule())
         return problem(
             500, "internal", "服务器出现错误，内容已保留在本机。", "The server failed; your work is kept on the phone."
         )
@@ -389,7 +389,7 @@ def install(app: Flask) -> None:
                     raise errors.NotFound()
                 if name not in NAMED and (found := clean_id(value)) is None:
                     raise errors.NotFound()
-                if name not in {"key", "name", "version", "filename"}:
+                if name not in NAMED:
                     request.view_args[name] = found
 
     @app.after_request
@@ -397,3 +397,8 @@ def install(app: Flask) -> None:
         response.headers["X-Tocsin-Time"] = iso(now()) or ""
         response.headers["X-Tocsin-Epoch"] = current_app.extensions.get("tocsin_epoch", "")
         return response
+
+
+def _rule() -> str:
+    """The kind of address that was asked for: an address itself may hold a token and has no place in a log."""
+    return request.url_rule.rule if request.url_rule is not None else "an unknown address"

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.api import http
-from server.api.fields import Body, Choice, Fact, Flag, Int, Moment, Number, Text, Uuid, Words
+from server.api.fields import Body, Choice, Fact, Flag, Int, Mailbox, Moment, Number, Text, Uuid, Words
 from server.api.session import hash_password
 from server.clock import now
-from server.domain import devices, errors, feed, people, places, reachability, rights, strength, supplies
+from server.domain import climbing, devices, errors, feed, people, places, reachability, rights, strength, supplies
 from server.domain.people import Standing
 
 blp = http.blueprint("people")
@@ -36,6 +36,7 @@ class PersonBody(Body):
     name = Text(80, least=1, name=True, required=True)
     role = Choice(*people.ROLES, required=True)
     phone = Text(40, name=True, allow_none=True)
+    mailbox = Mailbox(allow_none=True)
     locale = Choice("zh", "en", load_default="zh")
     active = Flag(load_default=True)
     password = Text(200, least=10)
@@ -98,7 +99,7 @@ class SupplyBody(Body):
 def set_duty(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: str) -> None:
     """Put somebody on or off duty."""
     rights.require(by, "duty.set", team=data["team"], own=data["person"] == by.id)
-    people.set_duty(
+    climbing.change_duty(
         session,
         id,
         data["person"],
@@ -122,7 +123,7 @@ def list_people() -> Response:
         return [
             {
                 "id": one.id, "username": one.username, "name": one.name, "role": one.role, "phone": one.phone,
-                "locale": one.locale, "active": one.active,
+                "mailbox": one.mailbox, "locale": one.locale, "active": one.active,
             }
             for one in session.scalars(select(people.Person).order_by(people.Person.name, people.Person.id))
         ]  # fmt: skip

@@ -212,6 +212,7 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
         "delivered_at": none_or(at), "opened_at": none_or(at), "answered_at": none_or(at),
         "answer": none_or(one_of(*alerts.ANSWERS)), "answer_id": none_or(id_), "answer_received_at": none_or(at),
         "eta_minutes": none_or(whole), "reason": none_or(text), "answered_by": none_or(id_), "answer_seen_at": none_or(at),
+        "excused_at": none_or(at),
         "channels": many(text),
     },
     "board": {

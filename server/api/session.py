@@ -30,6 +30,7 @@ OPEN = frozenset(
     {
         "session.sign_in", "session.use_enrolment", "tokens.answer_by_token", "tokens.receive_by_token", "health.live",
         "shell.index", "shell.asset", "shell.manifest", "shell.worker",
+        "pages.show_alert", "pages.give_answer", "pages.show_group", "pages.find_self",
         "documents.openapi", "documents.page", "documents.problems",
     }
 )  # fmt: skip

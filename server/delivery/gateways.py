@@ -104,7 +104,9 @@ class Gateway:
             return Outcome(Result.BLOCKED, detail="number_malformed")
         holes = {
             "number": number,
-            "text": short_text(message.payload["notification"], self._link),
+            "text": spoken(message.payload["notification"])
+            if self.name == "voice"
+            else short_text(message.payload["notification"], self._link),
             "id": message.delivery,
         }
         call = filled(self._template, holes, self._now(), str(uuid.uuid4()))
@@ -119,6 +121,12 @@ def short_text(told: Mapping[str, Any], link: str) -> str:
     words = f"{told['title']} {told.get('body', '')}".strip()
     room = max(LONGEST_TEXT - len(where), 20)
     return (words if len(words) <= room else words[: room - 1] + "…") + where
+
+
+def spoken(told: Mapping[str, Any]) -> str:
+    """Title and text without the link, which nobody can hear."""
+    words = f"{told['title']} {told.get('body', '')}".strip()
+    return words if len(words) <= LONGEST_TEXT else words[: LONGEST_TEXT - 1] + "…"
 
 
 def filled(template: Template, holes: Mapping[str, str], at: datetime, nonce: str) -> Call:

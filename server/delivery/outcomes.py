@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 import orjson
 
+DRY_RUN = "dry_run"
+"""The word of an outcome that says nothing left the building."""
+
 
 class Result(StrEnum):
     """How sending one message ended."""

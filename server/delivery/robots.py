@@ -39,11 +39,15 @@ _BUSY = frozenset({45009, 130101, 9499, 11232, 302035})
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """A robot in a chat: the address its chat gave it, and the secret it signs with (DingTalk, Feishu)."""
+    """A robot in a chat: the address its chat gave it, the secret it signs with (DingTalk, Feishu), whose chat it is.
+
+    `teams`: kinds of teams it posts for; none: for every team.
+    """
 
     kind: Kind
     url: str
     secret: str = ""
+    teams: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without the address: whoever has it can post."""

@@ -16,12 +16,12 @@ from server.clock import now
 from server.db import Database
 from server.delivery.circuits import GoneWatch, back_off
 from server.delivery.letters import Letters
-from server.delivery.outcomes import Channel, Message, Outcome, Result
+from server.delivery.outcomes import DRY_RUN, Channel, Message, Outcome, Result
 from server.delivery.ownership import Ownership, take_ownership
 from server.delivery.wakes import Ear
 from server.delivery.web_push import WebPush
-from server.domain import devices, outbox
-from server.domain.outbox import FAILED, PENDING, SENT, Claimed, Settled
+from server.domain import climbing, devices, outbox
+from server.domain.outbox import FAILED, NOTED, PENDING, SENT, Claimed, Settled
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,8 @@ MOST_IN_HAND = 2000
 """Deliveries claimed and not yet settled; of these only what ended in the last 50 ms is sent twice when we are killed."""
 FLUSH_SECONDS = 0.05
 LOOK_FOR_DEAD_SECONDS = 1.0
+NO_ANSWER = frozenset({"circuit_open", "unreachable", "not_resolved"})
+"""What says that a push service as a whole is away."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Ended:
     """What has ended since the last transaction and must be recorded with it."""
 
     settled: list[Settled] = field(default_factory=list)
+    unreached: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
     reinstated: list[str] = field(default_factory=list)
@@ -46,6 +49,7 @@ class Ended:
         """This and what ended after it."""
         return Ended(
             self.settled + later.settled,
+            self.unreached + later.unreached,
             self.gone + later.gone,
             self.quarantined + later.quarantined,
             self.reinstated + later.reinstated,
@@ -62,8 +66,11 @@ class Sender:
         letters: Letters,
         executor: Executor,
         channels: Mapping[str, Channel] | None = None,
+        dry_run: bool = False,
     ) -> None:
+        """`dry_run`: nothing leaves, pushes included, and every row says so."""
         self.in_hand = 0
+        self._dry_run = dry_run
         self._database = database
         self._push = push
         self._letters = letters
@@ -146,6 +153,8 @@ class Sender:
         self, ended: Ended, room: int, lost: Sequence[str], session: Session
     ) -> list[tuple[Claimed, Message]]:
         outbox.settle(session, ended.settled)
+        if ended.unreached:
+            climbing.push_failed(session, ended.unreached)
         for subscription in ended.gone:
             devices.end_subscription(session, subscription, "gone")
         for subscription in ended.quarantined:
@@ -163,6 +172,9 @@ class Sender:
         return written
 
     def _send(self, row: Claimed, message: Message) -> None:
+        if self._dry_run:
+            self._end(row, Outcome(Result.ACCEPTED, detail=DRY_RUN, confirmed=False))
+            return
         if row.channel == self._push.name:
             try:
                 self._push.submit(message, partial(self._end, row))
@@ -171,6 +183,10 @@ class Sender:
                 self._end(row, Outcome(Result.FAILED, detail="not_built"))
             return
         channel = self._channels.get(row.channel)
+        if message.payload["notification"]["data"]["drill"]:
+            # nothing queues these; whatever comes to queue one, a drill does not leave the building
+            self._end(row, Outcome(Result.BLOCKED, detail="drill"))
+            return
         if channel is None:
             self._end(row, Outcome(Result.FAILED, detail="channel_not_set_up"))
             return
@@ -191,6 +207,9 @@ class Sender:
         self._ended.settled.append(settled(row, outcome, now()))
         if row.channel == self._push.name and row.endpoint is not None and row.subscription is not None:
             self._judge(row.subscription, row.endpoint, outcome.result)
+            first = row.recipient is not None and row.attempt == 1
+            if first and outcome.result is Result.FAILED and outcome.detail in NO_ANSWER:
+                self._ended.unreached.append(str(row.recipient))
         if self._ear is not None and (self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2):
             self._ear.event.set()
 
@@ -238,6 +257,8 @@ class Sender:
 def settled(row: Claimed, outcome: Outcome, at: datetime) -> Settled:
     """What to record for a delivery that ended so, `at` now."""
     word = outcome.detail or outcome.result.value
+    if outcome.detail == DRY_RUN:
+        return Settled(row.id, row.attempt, NOTED, word)  # recorded, but nobody was told
     if outcome.result is Result.ACCEPTED:
         return Settled(row.id, row.attempt, SENT, word if outcome.confirmed else "unconfirmed")
     if outcome.retry_after is not None:

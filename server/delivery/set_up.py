@@ -5,6 +5,7 @@ dry_run = true                       # nothing leaves; outcomes say so
 [robots.operations]
 kind = "wecom"                       # wecom, dingtalk, feishu
 url = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…"
+teams = ["security"]                 # kinds of teams it posts for; left out: every team
 
 [sms]
 like = "modem"                       # modem, aliyun, or every field by hand
@@ -14,6 +15,9 @@ url = "http://192.168.1.20/api/messages"
 host = "mail.example.org"
 port = 587
 sender = "tocsin@example.org"
+
+[other]
+urls = ["matrixs://…"]               # any address Apprise knows; needs the extra `others`, and is never confirmed
 """
 
 import tomllib
@@ -24,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from server.delivery import others
 from server.delivery.email import Email, MailServer
 from server.delivery.gateways import ALIYUN_SMS, MODEM, Gateway, Template
 from server.delivery.outcomes import Channel, Message, Outcome, Result
@@ -31,7 +36,7 @@ from server.delivery.robots import HOSTS, Robot, Robots
 from server.delivery.web_call import WebCall
 
 LIKE = {"aliyun": ALIYUN_SMS, "modem": MODEM}
-KNOWN = {"dry_run", "robots", "sms", "voice", "email"}
+KNOWN = {"dry_run", "robots", "sms", "voice", "email", "other"}
 
 T = TypeVar("T")
 
@@ -63,7 +68,41 @@ def open_channels(path: Path, call: WebCall, link: str, now: Callable[[], dateti
             channels[name] = Gateway(name, _template(name, found[name]), call, link, now)
     if "email" in found:
         channels["email"] = Email(_made(MailServer, found["email"], "email"), link)
+    if "other" in found:
+        channels["other"] = _other(found["other"], link)
     return {name: DryRun(name) for name in channels} if found.get("dry_run") else channels
+
+
+def ways_of(path: Path) -> dict[str, Any]:
+    """The channels by name as the organisation's settings keep them: for chats whose they are, for the others True.
+
+    Nothing in it is secret. Raises ChannelsFault.
+    """
+    found = _read(path)
+    ways: dict[str, Any] = {name: True for name in ("sms", "voice", "email") if name in found}
+    if "robots" in found:
+        robots = _table(found["robots"], "robots")
+        ways["robot"] = {name: list(_robot(name, given).teams) for name, given in robots.items()}
+    if "other" in found:
+        ways["other"] = {"other": []}
+    return ways
+
+
+def _other(given: Any, link: str) -> Channel:
+    try:
+        return others.opened(_urls(given), link)
+    except ValueError as error:
+        raise ChannelsFault(f"other: {error}") from None
+
+
+def _urls(given: Any) -> list[str]:
+    urls = _table(given, "other").get("urls")
+    _only_known(given, {"urls"}, "other")
+    if not isinstance(urls, list) or not urls or not all(isinstance(one, str) for one in urls):
+        raise ChannelsFault("other.urls must be a list of addresses")
+    if not others.INSTALLED:
+        raise ChannelsFault("other: Apprise is not installed; install the extra `others`")
+    return urls
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -80,7 +119,11 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _robot(name: str, given: Any) -> Robot:
-    robot = _made(Robot, given, f"robots.{name}")
+    values = dict(_table(given, f"robots.{name}"))
+    teams = values.pop("teams", [])
+    if not isinstance(teams, list) or not all(isinstance(one, str) for one in teams):
+        raise ChannelsFault(f"robots.{name}.teams must be a list of kinds of teams")
+    robot = replace(_made(Robot, values, f"robots.{name}"), teams=tuple(teams))
     parts = urlsplit(robot.url)
     if robot.kind not in HOSTS or parts.scheme != "https" or parts.hostname != HOSTS[robot.kind]:
         raise ChannelsFault(f"robots.{name}: kind and https address do not belong together")

@@ -5,11 +5,14 @@ import gc
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.config import Config
@@ -18,12 +21,13 @@ from server.delivery.chores import Chore, keep
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
 from server.delivery.sending import Sender
-from server.delivery.set_up import open_channels
+from server.delivery.set_up import open_channels, ways_of
 from server.delivery.transport import Transport
 from server.delivery.vapid import Signer, load_or_make_key
 from server.delivery.wakes import Bell, watching
 from server.delivery.web_call import Caller
 from server.delivery.web_push import WebPush
+from server.domain import people
 from server.domain.devices import Subscription
 from server.domain.outbox import WAKE_CHANNEL
 from server.domain.push_endpoints import KNOWN_HOSTS, PushHosts
@@ -72,7 +76,8 @@ class Worker:
         transport = Transport(hosts.test_origins)
         executor = ThreadPoolExecutor(THREADS, "database")
         push = WebPush(transport, signer, hosts, now)
-        sender = Sender(database, push, Letters(config.secret()), executor, self._channels)
+        letters = Letters(config.secret(), config.origin)
+        sender = Sender(database, push, letters, executor, self._channels, config.dry_run)
         bell = Bell()
         presence = Presence(database)
         work = [
@@ -126,6 +131,12 @@ async def _be_present(presence: Presence, executor: ThreadPoolExecutor) -> None:
         await asyncio.sleep(PRESENT_SECONDS)
 
 
+def make_known(ways: Mapping[str, Any], dry_run: bool, session: Session) -> None:
+    """Let the organisation's settings say which channels there are, so that alerts are queued for these alone."""
+    people.set_setting(session, "channels", dict(ways))
+    people.set_setting(session, "dry_run", dry_run)
+
+
 def calm_collector() -> None:
     """Let Python look for lost cycles rarely: what stands here stays, and a fan-out makes objects that die by themselves."""
     gc.collect()
@@ -139,7 +150,10 @@ def run_worker(config: Config, database: Database, chores: Sequence[Chore]) -> N
     Raises ChannelsFault when the operator's channels file cannot be used.
     """
     caller = Caller()
-    channels = open_channels(Path(config.channels_file), caller, config.origin, now) if config.channels_file else {}
+    path = Path(config.channels_file) if config.channels_file else None
+    channels = open_channels(path, caller, config.origin, now) if path else {}
+    ways = ways_of(path) if path else {}
+    database.write(partial(make_known, ways, config.dry_run))
     calm_collector()
 
     async def work() -> None:

@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, func, insert, select, update
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, case, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import write_rows
 from server.clock import iso, now
-from server.db import Id, Key, Model, hits, new_id
-from server.domain import devices, feed, incidents, outbox, people, plans, rules, timeline
+from server.db import Id, Key, Model, new_id
+from server.domain import devices, feed, incidents, ladders, messages, outbox, people, plans, rules, steps, timeline
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
 NOTE_LATER = timedelta(seconds=0.25)
-REMINDERS = (120, 300, 600)  # seconds after the alert; only the silent are asked again
 _ROW, _WHO = "~row~", "~who~"
 WORDS = {
     "received": ("收到", "received"),
@@ -49,9 +48,8 @@ class Alert(Model):
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     status: Mapped[str] = mapped_column(String(8), default="open")
-    remind_at: Mapped[datetime | None]
-    reminders: Mapped[int] = mapped_column(Integer, default=0)
-    __table_args__ = (Index(None, "incident"), Index(None, "remind_at"))
+    audience: Mapped[str | None] = mapped_column(String(10))
+    __table_args__ = (Index(None, "incident"),)
 
     def spaces(self, session: Session) -> Iterable[str]:
         """Those who were asked, the team and command see it."""
@@ -93,6 +91,7 @@ class Recipient(Model):
     reason: Mapped[str | None]
     answered_by: Mapped[Id | None]
     answer_seen_at: Mapped[datetime | None]
+    excused_at: Mapped[datetime | None]
     channels: Mapped[list[Any]] = mapped_column(default=list)
     __table_args__ = (
         Index("uq_recipient_alert_person", "alert", "person", unique=True),
@@ -115,7 +114,7 @@ class Recipient(Model):
             "answered_at": iso(self.answered_at), "answer": self.answer, "answer_id": self.answer_id,
             "answer_received_at": iso(self.answer_received_at), "eta_minutes": self.eta_minutes,
             "reason": self.reason, "answered_by": self.answered_by,
-            "answer_seen_at": iso(self.answer_seen_at), "channels": self.channels,
+            "answer_seen_at": iso(self.answer_seen_at), "excused_at": iso(self.excused_at), "channels": self.channels,
         }  # fmt: skip
 
 
@@ -160,14 +159,25 @@ class Board:
                 count(r.delivered_at),
                 count(r.opened_at),
                 count(r.answered_at),
+                count(case((r.answered_at.is_(None), r.excused_at))),
             )
             .where(r.incident == self.id)
             .group_by(r.team, r.answer)
         )
         teams: dict[str | None, dict[str, Any]] = {}
-        for team, answer, asked, told, delivered, opened, answered in session.execute(query):
+        for team, answer, asked, told, delivered, opened, answered, excused in session.execute(query):
             row = teams.setdefault(
-                team, {"team": team, "asked": 0, "told": 0, "delivered": 0, "opened": 0, "answered": 0, "by_answer": {}}
+                team,
+                {
+                    "team": team,
+                    "asked": 0,
+                    "told": 0,
+                    "delivered": 0,
+                    "opened": 0,
+                    "answered": 0,
+                    "silent": 0,
+                    "by_answer": {},
+                },
             )
             for name, value in (
                 ("asked", asked),
@@ -175,12 +185,11 @@ class Board:
                 ("delivered", delivered),
                 ("opened", opened),
                 ("answered", answered),
+                ("silent", asked - answered - excused),
             ):
                 row[name] += value
             if answer is not None:
                 row["by_answer"][answer] = row["by_answer"].get(answer, 0) + asked
-        for row in teams.values():
-            row["silent"] = row["asked"] - row["answered"]
         return {"id": self.id, "incident": self.id, "teams": sorted(teams.values(), key=lambda row: row["team"] or "")}
 
 
@@ -198,8 +207,12 @@ def issue(
     session: Session, incident: incidents.Incident, title: dict[str, str], body: dict[str, str], *, team: str | None = None,
     to: Sequence[str] = (), audience: str = "on_duty", order: str | None = None, critical: bool = False,
     read_back: bool = False, answers: Sequence[str] = ANSWERS, clause: Any = None, by: str | None = None,
+    ladder: str | None = None,
 ) -> Alert:  # fmt: skip
-    """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once."""
+    """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once.
+
+    `ladder` names the one of the plan by which the silent are reached; None: the plan's or organisation's own.
+    """
     at = now()
     asked = list(to)
     if team is not None:
@@ -211,12 +224,13 @@ def issue(
         id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
         critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,
         place=incident.place, by=by, issued_at=at, expires_at=at + VALIDITY, status="open",
-        remind_at=at + timedelta(seconds=REMINDERS[0]), reminders=0,
+        audience=audience if team is not None else None,
     )  # fmt: skip
     session.add(alert)
     session.flush()
     rows = ask(session, alert, asked)
-    send(session, alert, rows)
+    if rows:
+        send(session, alert, rows, by=ladders.begin(session, incident, alert.id, team, ladder))
     feed.touch(session, Board(incident.id))
     name = session.get(people.Team, team) if team else None
     where = name.title if name else {"zh": f"{len(rows)} 人", "en": f"{len(rows)} people"}
@@ -294,12 +308,58 @@ def issue_to(
     return found
 
 
-def send(session: Session, alert: Alert, rows: Sequence[Recipient | Asked], kind: str = "alert") -> int:
-    """Queue the pushes of an alert for these recipients; returns how many."""
-    return outbox.enqueue_push(
-        session, [(row.person, row.id) for row in rows], alert.id, kind, {}, expires_at=alert.expires_at,
-        priority=outbox.CRITICAL if alert.critical else outbox.NORMAL,
-    )  # fmt: skip
+def send(
+    session: Session,
+    alert: Alert,
+    rows: Sequence[Recipient | Asked],
+    kind: str = "alert",
+    by: Sequence[str] = ("push",),
+) -> list[str]:
+    """Queue an alert for these recipients by these channels; returns those that were set up and had somebody to reach.
+
+    A drill leaves the building only as a push of the app, marked as a drill.
+    """
+    priority = outbox.CRITICAL if alert.critical else outbox.NORMAL
+    asked, used = [(row.person, row.id) for row in rows], []
+    ways = people.settings(session).get("channels", {}) if any(channel != "push" for channel in by) else {}
+    for channel in by:
+        if channel == "push":
+            name = kind if kind in ("alert", "reminder") else "reminder"
+            outbox.enqueue_push(session, asked, alert.id, name, {}, expires_at=alert.expires_at, priority=priority)
+            used.append(channel)
+        elif alert.drill or channel not in ways:
+            continue
+        elif channel in messages.TO_ONE:
+            if messages.enqueue(
+                session, channel, asked, alert.id, kind, expires_at=alert.expires_at, priority=priority
+            ):
+                used.append(channel)
+        elif _post(session, alert, len(rows), kind, channel, ways[channel], priority):
+            used.append(channel)
+    return used
+
+
+def _post(
+    session: Session, alert: Alert, count: int, kind: str, channel: str, chats: dict[str, list[str]], priority: int
+) -> bool:
+    """Say it in the chats that are for this team's kind or for everybody; the names of people stay out of them."""
+    incident, team = session.get(incidents.Incident, alert.incident), None
+    if alert.team is not None:
+        team = session.get(people.Team, alert.team)
+    if incident is None:
+        return False
+    who = team.title if team else {"zh": f"{count} 人", "en": f"{count} people"}
+    many = {"zh": f"{count} 人未回执", "en": f"{count} silent"}
+    known = {"zh": f"{count} 人", "en": str(count)} if kind == "alert" else many
+    line = {one: f"{who[one]}（{known[one]}）{alert.title[one]}" for one in ("zh", "en")}
+    level = alert.level["title"] if isinstance(alert.level, dict) else {"zh": "", "en": ""}
+    title = {one: f"{level.get(one, '')} {incident.title}".strip() for one in ("zh", "en")}
+    found = [name for name, teams in chats.items() if not teams or team is not None and team.kind in teams]
+    for name in found:
+        messages.post(
+            session, channel, name, incident.id, kind, title, line, expires_at=alert.expires_at, priority=priority
+        )
+    return bool(found)
 
 
 def note_told(session: Session, most: int = 400) -> int:
@@ -345,52 +405,58 @@ def just_asked(session: Session, incident: str, teams: Sequence[str]) -> bool:
     return set(teams) <= set(session.scalars(query))
 
 
-def silent(session: Session, alert: str) -> list[Recipient]:
-    """Those who have not answered an alert."""
-    return list(session.scalars(select(Recipient).where(Recipient.alert == alert, Recipient.answered_at.is_(None))))
+def silent(session: Session, alert: str, unless: str = "answered") -> list[Recipient]:
+    """Those who have not come as far as delivered, opened or answered, without those who have been excused."""
+    short_of = {"delivered": Recipient.delivered_at, "opened": Recipient.opened_at}.get(unless, Recipient.answered_at)
+    query = select(Recipient).where(
+        Recipient.alert == alert, short_of.is_(None), Recipient.answered_at.is_(None), Recipient.excused_at.is_(None)
+    )
+    return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
 def end_all(session: Session, incident: str, team: str | None = None) -> None:
     """End every open alert of an incident (or of one team) and take back what is still waiting to be sent."""
     query = select(Alert).where(Alert.incident == incident, Alert.status == "open")
-    for alert in session.scalars(query if team is None else query.where(Alert.team == team)):
-        alert.status, alert.remind_at = "ended", None
+    found = list(session.scalars(query if team is None else query.where(Alert.team == team)))
+    for alert in found:
+        alert.status = "ended"
         outbox.cancel(session, list(session.scalars(select(Recipient.id).where(Recipient.alert == alert.id))))
+    steps.cancel(session, [alert.id for alert in found])
+    if team is None:
+        messages.withdraw(session, incident)
 
 
-def claim_reminders(session: Session, most: int = 20, only: str | None = None) -> list[Alert]:
-    """Open alerts whose next reminder is due (or the one with the id `only`); each is claimed once per reminder."""
-    at = now()
-    query = (
-        select(Alert.id, Alert.reminders, Alert.issued_at)
-        .where(Alert.status == "open", Alert.remind_at <= at)
-        .limit(most)
+def open_for(session: Session, team: str) -> list[Alert]:
+    """The open alerts of a team that went to whoever is on duty."""
+    query = select(Alert).where(
+        Alert.team == team, Alert.status == "open", Alert.audience == "on_duty", Alert.expires_at > now()
     )
-    if only is not None:
-        query = query.where(Alert.id == only)
-    won = []
-    for row in list(session.execute(query)):
-        done = row.reminders + 1
-        following = row.issued_at + timedelta(seconds=REMINDERS[done]) if done < len(REMINDERS) else None
-        statement = (
-            update(Alert)
-            .where(Alert.id == row.id, Alert.reminders == row.reminders, Alert.remind_at <= at)
-            .values(reminders=done, remind_at=following)
-            .execution_options(synchronize_session=False)
+    return list(session.scalars(query))
+
+
+def excuse(session: Session, alert: Alert, person: str) -> None:
+    """Ask somebody who goes off duty no more, and take back what waits for them."""
+    where = (Recipient.alert == alert.id) & (Recipient.person == person)
+    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None or row.answered_at is not None or row.excused_at is not None:
+        return
+    row.excused_at = now()
+    outbox.cancel(session, [row.id])
+    feed.touch(session, Board(alert.incident))
+
+
+def include(session: Session, alert: Alert, person: str) -> None:
+    """Ask somebody who comes on duty as well."""
+    where = (Recipient.alert == alert.id) & (Recipient.person == person)
+    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None:
+        row = Recipient(
+            id=new_id(), alert=alert.id, incident=alert.incident, person=person, team=alert.team, channels=[]
         )
-        if hits(session, statement) == 1:
-            alert = session.get(Alert, row.id, populate_existing=True)
-            assert alert is not None
-            won.append(alert)
-    return won
-
-
-def unreminded(session: Session, most: int) -> list[str]:
-    """The ids of open alerts whose reminder is due, the longest waiting first."""
-    query = select(Alert.id).where(Alert.status == "open", Alert.remind_at <= now()).order_by(Alert.remind_at)
-    return list(session.scalars(query.limit(most)))
-
-
-def next_reminder(session: Session) -> datetime | None:
-    """When the next reminder is due, or None."""
-    return session.scalar(select(func.min(Alert.remind_at)).where(Alert.status == "open"))
+        session.add(row)
+    elif row.excused_at is None:
+        return
+    row.excused_at = None
+    session.flush()
+    feed.touch(session, alert, Board(alert.incident))
+    send(session, alert, [row])

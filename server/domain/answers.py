@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from server.clock import now
 from server.domain import (
     alerts,
+    climbing,
     course,
     devices,
     feed,
@@ -70,6 +71,7 @@ def answer(
     row.opened_at = row.opened_at or now()
     outbox.cancel(session, [row.id])
     feed.touch(session, Board(asked.incident))
+    climbing.note_answer(session, asked, row)
     _record(session, asked, row, kind, by, occurred_at, eta_minutes, reason)
     _follow(session, asked, row, kind, by, occurred_at)
     return row
@@ -205,7 +207,8 @@ def push_arrived(session: Session, delivery: outbox.Delivery, kind: str, occurre
         device = session.get(devices.Device, subscription.device)
         if device is not None:
             device.last_receipt_at = now()
-    if delivery.channel != reachability.PUSH or (subscription is not None and subscription.state == "live"):
+    live = subscription is not None and subscription.state == "live"
+    if delivery.person is not None and (delivery.channel != reachability.PUSH or live):
         reachability.prove(session, delivery.person, delivery.channel)
-    if delivery.recipient is not None:
+    if delivery.recipient is not None and delivery.person is not None:
         receive(session, delivery.subject, delivery.person, kind, delivery.channel, occurred_at)

@@ -14,6 +14,7 @@ from server.domain import (
     alerts,
     checklists,
     incidents,
+    ladders,
     limits,
     notices,
     orders,
@@ -147,6 +148,7 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         return
     if f"order.{rule.key}" in _locks(session, incident, plan):
         return  # it goes out when the interlock opens
+    asked = []
     for team in plans.teams_for(session, plan, rule.team):
         at = now()
         order = orders.Order(
@@ -166,13 +168,17 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         alert = alerts.issue(
             session, incident, order.title, order.text, team=team if answerers is None else None, to=answerers or (),
             audience=rule.audience, order=order.id, critical=rule.critical, read_back=rule.read_back, answers=rule.answers,
-            clause=order.clause,
+            clause=order.clause, ladder=rule.ladder,
         )  # fmt: skip
         order.alert = alert.id
+        asked.append(alert.id)
         timeline.record(
             session, incident.id, "order", f"已下达指令：{rule.title.zh}", f"Order given: {rule.title.en}",
             refs={"order": order.id, "team": team},
         )  # fmt: skip
+    if rule.quorum is not None and asked:
+        following = [team for key in rule.quorum.next for team in plans.teams_for(session, plan, key)]
+        ladders.ask_for(session, incident, asked, rule.quorum, list(dict.fromkeys(following)))
     happen(session, incident, f"order.{rule.key}.issued", depth=depth + 1)
 
 

@@ -1,4 +1,4 @@
-"""Escalation: what follows when a limit passes or people stay silent, in the transaction that marks it."""
+"""Escalation: what follows when a limit passes, in the transaction that marks it."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,6 @@ from server.domain import alerts, continuity, course, incidents, limits, people,
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
-SUCCEED_AT = 2  # the reminder at which a silent leader's deputy takes over
 ASKS = {
     "activate": ("是否启动预案", "Activate the plan or not"), "level": ("确定级别", "Decide the level"),
     "fallback": ("是否启用备用方案", "Use the fallback or not"), "evacuate": ("是否疏散", "Evacuate or not"),
@@ -21,14 +20,11 @@ ASKS = {
 
 
 def fire_due(session: Session, most: int = 20) -> int:
-    """Fire the limits that are due and remind the silent; returns how many things were done."""
+    """Fire the limits that are due; returns how many."""
     fired = limits.claim_due(session, most)
     for limit in fired:
         apply(session, limit)
-    reminded = alerts.claim_reminders(session, most)
-    for alert in reminded:
-        remind(session, alert)
-    return len(fired) + len(reminded)
+    return len(fired)
 
 
 def apply(session: Session, limit: limits.Limit) -> None:
@@ -197,51 +193,3 @@ def _next_of_route(session: Session, incident: Incident, plan: rules.Plan | None
     elif route.then is not None:
         following = next(one for one in plan.routes if one.key == route.then)
         course.follow_route(session, incident, plan, following, 0)
-
-
-def remind(session: Session, alert: alerts.Alert) -> None:
-    """Ask the silent again; at the second time the commanders are shown who they are."""
-    silent = alerts.silent(session, alert.id)
-    if not silent:
-        alert.remind_at = None
-        return
-    alerts.send(session, alert, silent, "reminder")
-    team = session.get(people.Team, alert.team) if alert.team else None
-    title = team.title if team else {"zh": "个人", "en": "individuals"}
-    timeline.record(
-        session, alert.incident, "reminder", f"再次提醒{title['zh']}未回应的 {len(silent)} 人", f"{len(silent)} silent in {title['en']} reminded",
-        refs={"alert": alert.id, "team": alert.team}, audience="command",
-    )  # fmt: skip
-    if alert.team is not None and alert.reminders == SUCCEED_AT:
-        _succeed(session, alert, {row.person for row in silent})
-
-
-def _succeed(session: Session, alert: alerts.Alert, silent: set[str]) -> None:
-    """Name who acts when a team's leader stays silent: the first deputy who has not, who is told so."""
-    assert alert.team is not None
-    posts = people.members(session, alert.team)
-    leader = next((person for person, post in posts if post == "leader"), None)
-    if leader is None or leader.id not in silent:
-        return
-    acting = next((person for person, post in posts if post == "deputy" and person.id not in silent), None)
-    acting = acting or next((person for person, post in posts if post == "deputy"), None)
-    if acting is None:
-        return
-    incident = session.get(Incident, alert.incident)
-    assert incident is not None
-    said = {
-        "zh": f"组长{leader.name}未回应，由副组长{acting.name}负责",
-        "en": f"{leader.name}, the leader, is silent; deputy {acting.name} acts",
-    }
-    timeline.record(
-        session,
-        incident.id,
-        "succession",
-        said["zh"],
-        said["en"],
-        refs={"alert": alert.id, "team": alert.team},
-        audience=alert.team,
-    )
-    alerts.issue(
-        session, incident, said, alert.title, to=[acting.id], order=alert.order, critical=True, clause=alert.clause
-    )

@@ -1,4 +1,4 @@
-"""What is due, part by part: each limit, reminder and inject by itself, and what is done instead when one cannot be done."""
+"""What is due, part by part: each limit, step of a ladder and inject by itself, and what is done instead when one cannot be done."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from server.clock import iso
-from server.domain import alerts, escalation, injects, limits, timeline
+from server.domain import alerts, climbing, escalation, injects, limits, steps, timeline
 from server.domain.incidents import Incident
 
 MOST = 500
@@ -25,10 +25,14 @@ class Part(NamedTuple):
     instead: Callable[[Session], object]
 
 
-def limits_and_reminders(session: Session) -> list[Part]:
-    """Every limit and reminder that is due, the limits first."""
-    due = [Part(id, partial(_fire, id), partial(fall_back, id)) for id in limits.overdue(session, MOST)]
-    return due + [Part(id, partial(_remind, id), partial(_let_be, id)) for id in alerts.unreminded(session, MOST)]
+def limits_due(session: Session) -> list[Part]:
+    """Every limit that is due."""
+    return [Part(id, partial(_fire, id), partial(fall_back, id)) for id in limits.overdue(session, MOST)]
+
+
+def steps_due(session: Session) -> list[Part]:
+    """Every step of a ladder that is due."""
+    return [Part(id, partial(_climb, id), partial(_let_be, id)) for id in steps.overdue(session, MOST)]
 
 
 def injects_due(session: Session) -> list[Part]:
@@ -71,15 +75,15 @@ def _fire(limit: str, session: Session) -> None:
         escalation.apply(session, one)
 
 
-def _remind(alert: str, session: Session) -> None:
-    for one in alerts.claim_reminders(session, 1, alert):
-        escalation.remind(session, one)
+def _climb(step: str, session: Session) -> None:
+    for one in steps.claim_due(session, 1, step):
+        climbing.follow(session, one)
 
 
-def _let_be(alert: str, session: Session) -> None:
-    """Count a reminder as done that cannot be: the next one is tried at its own time."""
-    for one in alerts.claim_reminders(session, 1, alert):
+def _let_be(step: str, session: Session) -> None:
+    """Count a step as done that cannot be: the next one is tried at its own time."""
+    for one in steps.claim_due(session, 1, step):
         timeline.record(
             session, one.incident, "reminder", "未能再次提醒未回应的人员", "The silent could not be reminded",
-            refs={"alert": one.id, "team": one.team}, audience="command",
+            refs={"alert": one.alert}, audience="command",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The outbox: every message to a person's phone as a row, claimed, sent and accounted for."""
+"""The outbox: every message to a person or a group's chat as a row, claimed, sent and accounted for."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -28,16 +28,16 @@ _QUEUED = (
 
 
 class Delivery(Model):
-    """One message for one person through one channel.
+    """One message through one channel, for one person or (without `person`) for a group's chat.
 
-    `subject` is what it is about (an alert, or a device under test), `topic` replaces an undelivered earlier one,
+    `subject` is what it is about (an alert, a device under test, for a chat the incident), `topic` replaces an undelivered earlier one,
     `attempt` fences a paused sender out, `recipient` is the alert's row for this person.
     """
 
     __tablename__ = "delivery"
     id: Mapped[Key]
     channel: Mapped[str] = mapped_column(String(20))
-    person: Mapped[Id] = mapped_column(ForeignKey("person.id"))
+    person: Mapped[Id | None] = mapped_column(ForeignKey("person.id"))
     subject: Mapped[Id]
     recipient: Mapped[Id | None]
     subscription: Mapped[Id | None]
@@ -111,7 +111,7 @@ class Claimed(NamedTuple):
 
     id: str
     channel: str
-    person: str
+    person: str | None
     locale: str
     subject: str
     recipient: str | None
@@ -186,7 +186,7 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
     at, count = now(), 0
     for (attempt, state, outcome, retry_at), ids in alike.items():
         values: dict[str, Any] = {"state": state, "outcome": outcome[:60], "owner": None}
-        if state == SENT:
+        if state in (SENT, NOTED):
             values["sent_at"] = at
         if retry_at is not None:
             values["due_at"] = retry_at
@@ -279,10 +279,10 @@ def _due(session: Session, condition: ColumnElement[bool], most: int) -> list[Cl
     d, s = Delivery, Subscription
     query = (
         select(
-            d.id, d.channel, d.person, Person.locale, d.subject, d.recipient, d.subscription, d.kind, d.content,
+            d.id, d.channel, d.person, func.coalesce(Person.locale, "zh"), d.subject, d.recipient, d.subscription, d.kind, d.content,
             d.priority, d.attempt, d.created_at, d.expires_at, d.outcome, s.endpoint, s.p256dh, s.auth,
         )
-        .join(Person, Person.id == d.person)
+        .outerjoin(Person, Person.id == d.person)
         .outerjoin(s, (s.id == d.subscription) & (s.state == "live"))
         .where(condition)
         .order_by(d.priority, d.due_at)

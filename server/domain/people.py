@@ -53,6 +53,7 @@ class Person(Model):
     name: Mapped[str] = mapped_column(String(80))
     role: Mapped[str] = mapped_column(String(12), default="responder")
     phone: Mapped[str | None] = mapped_column(String(40))
+    mailbox: Mapped[str | None] = mapped_column(String(200))
     locale: Mapped[str] = mapped_column(String(5), default="zh")
     theme: Mapped[str] = mapped_column(String(8), default="system")
     password_hash: Mapped[str | None] = mapped_column(String(200))
@@ -214,6 +215,19 @@ def organisation(session: Session) -> Organisation:
     if found is None:
         raise NotFound("organisation_missing", "尚未建立单位。", "The organisation is not set up yet.")
     return found
+
+
+def settings(session: Session) -> dict[str, Any]:
+    """The organisation's settings; empty before it is set up."""
+    found = session.scalar(select(Organisation.settings).limit(1))
+    return dict(found or {})
+
+
+def set_setting(session: Session, name: str, value: Any) -> None:
+    """Keep one setting of the organisation; does nothing when it says so already, or before there is an organisation."""
+    found = session.scalar(select(Organisation).limit(1).with_for_update())
+    if found is not None and found.settings.get(name) != value:
+        found.settings = {**found.settings, name: value}
 
 
 def teams_of_kind(session: Session, kind: str) -> list[Team]:

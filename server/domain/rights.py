@@ -41,6 +41,7 @@ RULES: dict[str, frozenset[str]] = {
         "person.enrol": "admin leads own",
         "team.change": "admin",
         "place.change": "admin",
+        "settings.change": "admin",
         "plan.see": "admin commander leader responder observer",
         "plan.draft": "admin commander",
         "plan.approve": "admin commander",

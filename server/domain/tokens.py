@@ -16,16 +16,17 @@ from typing import Any, NamedTuple
 
 from server.domain.errors import Forbidden, Unauthenticated
 
-ANSWER, RECEIPT = "answer", "receipt"
+ANSWER, RECEIPT, GROUP = "answer", "receipt", "group"
 
-_MARKS = {ANSWER: b"a", RECEIPT: b"r"}
+_MARKS = {ANSWER: b"a", RECEIPT: b"r", GROUP: b"g"}
 _PURPOSES = {mark: purpose for purpose, mark in _MARKS.items()}
 _LENGTH = 1 + 5 + 16 + 16
 _SEAL = 16
 
 
 class Grant(NamedTuple):
-    """What a valid token allows: for an answer the recipient and its alert, for a receipt the delivery and its alert."""
+    """What a valid token allows: for an answer the recipient and its alert, for a receipt the delivery and its alert, for
+    a group's chat to find oneself among those asked in an incident (which stands in both places)."""
 
     purpose: str
     subject: str

@@ -19,7 +19,7 @@ _ZONES = available_timezones()
 _KIND_WORDS = {
     "team": "组", "post": "岗位", "fact": "事实", "measure": "指标", "order": "指令", "checklist": "检查单", "item": "检查项",
     "limit": "时限", "scale": "级别体系", "level": "级别", "phase": "阶段", "zone": "区域", "tier": "手工分级",
-    "notice": "公告", "report": "报告", "route": "报告路线", "lock": "可锁定对象",
+    "notice": "公告", "report": "报告", "route": "报告路线", "ladder": "通知阶梯", "lock": "可锁定对象",
 }  # fmt: skip
 
 

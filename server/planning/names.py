@@ -12,6 +12,7 @@ KINDS = {
     "teams": "team", "posts": "post", "facts": "own_fact", "measures": "measure", "orders": "order", "limits": "limit",
     "checklists": "checklist", "phases": "phase", "routes": "route", "scales": "scale", "zones": "zone",
     "notices": "notice", "reports": "report", "supplies": "supply", "interlocks": "interlock",
+    "ladders": "ladder",
 }  # fmt: skip
 DECISIONS = ("activate", "level", "fallback", "evacuate", "manual", "restore", "end")
 

@@ -33,6 +33,7 @@ DRILL = {
     "scenario": "断网",
     "risk_check": "已评估",
 }
+LADDER = {"steps": [{"after_seconds": 30, "unless": "delivered", "by": ["sms"]}]}
 WORDS = {"zh": "公告", "en": "Notice"}
 PERSON = {"username": "new", "name": "新人", "role": "responder"}
 PUSH = {"endpoint": "https://127.0.0.1/", "keys": {"p256dh": "x", "auth": "y"}, "vapid_public_key": "z"}
@@ -47,6 +48,13 @@ ROWS: dict[str, Row] = {
     "alerts.receive_push": Row("PUT", "/deliveries/{delivery}/receipts/{new}", "404 404 404 201 404 404", {"kind": "opened"}),
     "alerts.command": Row("PUT", "/orders/{new}", "403 201 201 403 403 404", {"incident": "{incident}", "team": "{team}", "title": "增援"}),
     "alerts.see_answer": Row("PUT", "/recipients/{recipient}/sightings/{new}", "403 201 403 403 403 403", {}),
+    "ladders.read_ladder": Row("GET", "/organisation/ladder", "200 403 403 403 403 403"),
+    "ladders.put_ladder": Row("PUT", "/organisation/ladder", "204 403 403 403 403 403", LADDER),
+    # the pages behind links, which ask for a token and not for a person
+    "pages.show_alert": Row("GET", "/a/{new}", "401 401 401 401 401 401"),
+    "pages.give_answer": Row("POST", "/a/{new}", "401 401 401 401 401 401"),
+    "pages.show_group": Row("GET", "/g/{new}", "401 401 401 401 401 401"),
+    "pages.find_self": Row("POST", "/g/{new}", "401 401 401 401 401 401"),
     # incidents
     "incidents.raise_incident": Row("PUT", "/incidents/{new}", "201 201 201 201 403 201", {"title": "电梯困人"}),
     "incidents.decide": Row("PUT", "/incidents/{incident}/decisions/{new}", "403 201 403 403 403 404", {"kind": "fallback"}),

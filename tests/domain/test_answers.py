@@ -39,7 +39,7 @@ def waiting(stage: Stage, alert: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     with stage.database.read() as session:
         for person, state in session.execute(select(Delivery.person, Delivery.state).where(Delivery.subject == alert)):
-            found.setdefault(names[person], set()).add(state)
+            found.setdefault(names[str(person)], set()).add(state)
     return found
 
 

@@ -14,15 +14,15 @@ from structlog.testing import capture_logs
 from server.clock import clock, iso, now
 from server.db import new_id
 from server.delivery.chores import Chore, do
-from server.domain import alerts, escalation, firing, injects, limits
-from server.domain.alerts import Alert
+from server.domain import climbing, escalation, firing, injects, limits, steps
 from server.domain.injects import Inject
 from server.domain.limits import Limit
+from server.domain.steps import Step
 from tests.cast import TICKETING, Stage
 from tests.situation import ticketing
 
-LIMITS = Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_and_reminders)
-REMINDERS = Chore("reminders", alerts.next_reminder, escalation.fire_due, apart=firing.limits_and_reminders)
+LIMITS = Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_due)
+LADDER = Chore("ladder", steps.next_due, climbing.climb_due, apart=firing.steps_due)
 INJECTS = Chore("injects", injects.next_due, injects.apply_due, apart=firing.injects_due)
 
 
@@ -36,10 +36,11 @@ def fire(stage: Stage) -> None:
     """Do what the worker does with limits and reminders until nothing is due."""
     for _ in range(50):
         with stage.database.read() as session:
-            due = [at for one in (LIMITS, REMINDERS) if (at := one.next_due(session)) is not None and at <= now()]
+            due = [one for one in (LIMITS, LADDER) if (at := one.next_due(session)) is not None and at <= now()]
         if not due:
             return
-        do(LIMITS, stage.database)
+        for one in due:
+            do(one, stage.database)
     raise AssertionError("it never ends")
 
 
@@ -50,7 +51,7 @@ def states(stage: Stage, incident: str) -> dict[str, str]:
 
 def overdue(stage: Stage) -> list[str]:
     with stage.database.read() as session:
-        return limits.overdue(session, 100) + alerts.unreminded(session, 100)
+        return limits.overdue(session, 100) + steps.overdue(session, 100)
 
 
 def break_one(session: Session, incident: str) -> str:
@@ -102,14 +103,14 @@ def test_a_reminder_that_cannot_be_given_is_passed_over(stage: Stage, monkeypatc
         stage["commander"].fact(
             "/orders", {"incident": incident, "team": stage.cast.teams["security"], "title": "到场", "text": "到场"}
         )
-    remind = escalation.remind
+    follow = climbing.follow
 
-    def stumble(session: Session, alert: Alert) -> None:
-        if alert.incident == broken:
+    def stumble(session: Session, step: Step) -> None:
+        if step.incident == broken:
             raise KeyError("no such post")
-        remind(session, alert)
+        follow(session, step)
 
-    monkeypatch.setattr(escalation, "remind", stumble)
+    monkeypatch.setattr(climbing, "follow", stumble)
     clock.move(130)
     fire(stage)
     assert overdue(stage) == []

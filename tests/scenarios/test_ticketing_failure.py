@@ -84,7 +84,7 @@ def test_the_fault_is_reported_and_it_has_fifteen_minutes(stage: Stage) -> None:
             stage[person].fact(f"/alerts/{alert['id']}/answers", {"kind": "on_my_way", "eta_minutes": 3})
 
     stage.move(minutes=14, seconds=59)
-    assert watch.told() == []
+    assert watch.told() == [(None, "Answered, not on scene: it_lead, it_one")]  # on their way for three minutes
     stage.move(seconds=1)
     assert watch.told() == [("leadership", "Restored within 15 minutes")]
     commander = stage["commander"]
@@ -177,7 +177,7 @@ def test_the_whole_walk(stage: Stage) -> None:
     stage["security_two"].fact(f"/alerts/{alert}/answers", {"kind": "received"})
     stage.move(minutes=9)
     assert kinds(stage, incident).count("reminder") == 1
-    assert watch.told() == []
+    assert watch.told() == [(None, "Answered, not on scene: security_lead")]
 
     # Security without a network: a report with photo and position, and half of the checklist.
     one, lead = stage["security_one"], stage["security_lead"]

@@ -1099,6 +1099,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/organisation/ladder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ladder in force, the system's own where none is set, and which channels are set up. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The ladder in force, and the channels there are. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        /** Set the organisation's ladder (online only); alerts that are out keep the steps they have. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LadderBody"];
+                };
+            };
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people": {
         parameters: {
             query?: never;
@@ -2902,6 +2961,24 @@ export interface components {
             auth: string;
             p256dh: string;
         };
+        LadderBody: {
+            after_on_my_way_seconds?: number | null;
+            after_received_seconds?: number | null;
+            steps: components["schemas"]["LadderStepBody"][];
+        };
+        LadderStepBody: {
+            after_seconds: number;
+            by?: ("push" | "robot" | "sms" | "voice" | "email" | "other")[];
+            /** @default false */
+            call_list?: boolean;
+            /** @default false */
+            deputy?: boolean;
+            /**
+             * @default answered
+             * @enum {string}
+             */
+            unless?: "delivered" | "opened" | "answered";
+        };
         LeaveOutBody: {
             /** Format: date-time */
             occurred_at?: string;
@@ -3212,6 +3289,8 @@ export interface components {
              * @enum {string}
              */
             locale?: "zh" | "en";
+            /** Format: email */
+            mailbox?: string | null;
             name: string;
             password?: string;
             phone?: string | null;
@@ -3425,6 +3504,8 @@ export interface components {
             /** Format: date-time */
             delivered_at: string | null;
             eta_minutes: number | null;
+            /** Format: date-time */
+            excused_at: string | null;
             /** Format: uuid */
             id: string;
             /** Format: uuid */

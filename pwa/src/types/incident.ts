@@ -335,6 +335,8 @@ export interface Recipient extends Folded {
   channels: string[];
   silent?: boolean;
   answer_seen_at?: Instant | null;
+  /** Went off duty unanswered: no longer asked, and not among the silent. */
+  excused_at?: Instant | null;
   incident?: Id;
   /** The answer fact that counts now, and whose it is when given by radio. */
   answer_id?: Id | null;

@@ -1,6 +1,6 @@
 """The typed rules of a plan and their pure evaluation: no tables, no network, no files.
 
-words, lengths, conditions and facts are the small change; situations, teams, actions, checklists, safeguards, continuity,
+words, lengths, conditions and facts are the small change; situations, teams, ladders, actions, checklists, safeguards, continuity,
 publications and closing are the rules; paces is the clock of a drill; plans.py is the whole tree. levels, timing and guidance answer questions about it.
 """
 
@@ -21,6 +21,7 @@ from server.domain.rules.guidance import (
     zones_in_force,
 )
 from server.domain.rules.jsonable import to_jsonable
+from server.domain.rules.ladders import LadderRule, LadderStep, Quorum
 from server.domain.rules.lengths import Cadence, Length, LengthUnknown, comes_round
 from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, propose_level
 from server.domain.rules.paces import PlanClock, plan_clock
@@ -43,6 +44,8 @@ __all__ = [
     "Condition",
     "Consequence",
     "ItemRule",
+    "LadderRule",
+    "LadderStep",
     "Length",
     "LengthUnknown",
     "LimitRule",
@@ -52,6 +55,7 @@ __all__ = [
     "Plan",
     "PlanClock",
     "Proposal",
+    "Quorum",
     "Words",
     "all_limits",
     "comes_round",

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from server.domain.rules.conditions import Condition
+from server.domain.rules.ladders import AnswerKind, Quorum
 from server.domain.rules.lengths import Length
 from server.domain.rules.words import (
     ChecklistRef,
     Clause,
     FactRef,
+    LadderRef,
     LevelRef,
     NoticeRef,
     OrderRef,
@@ -24,7 +26,6 @@ from server.domain.rules.words import (
     ZoneRef,
 )
 
-AnswerKind = Literal["received", "on_my_way", "on_scene", "cannot", "need_help"]
 Audience = Literal["on_duty", "leaders", "everyone"]
 DecisionKind = Literal["activate", "level", "fallback", "evacuate", "manual", "restore", "end", "reset_limit"]
 ConsequenceKind = Literal["alert", "ask", "activate", "warn", "order", "tier", "level", "propose", "notice", "report"]
@@ -48,7 +49,8 @@ class OrderRule:
 
     It goes out when its phase begins, as soon as `when` is known to hold and, where `levels` are named, one of them is
     set. `within` is the time to carry it out. `zone` is where the work is; in a no-phone zone the answer is
-    given by someone outside it (`answer_from: outside`).
+    given by someone outside it (`answer_from: outside`). `ladder` is how the silent are reached, `quorum` how many must
+    come.
     """
 
     key: RuleKey
@@ -66,6 +68,8 @@ class OrderRule:
     within: Length | None = None
     zone: ZoneRef | None = None
     answer_from: Literal["anyone", "outside"] = "anyone"
+    ladder: LadderRef | None = None
+    quorum: Quorum | None = None
     switch_back: bool = False
     clause: Clause
 

@@ -11,6 +11,7 @@ from server.domain.rules.checklists import ChecklistRule
 from server.domain.rules.closing import DrillRule, DutyRule, EndRule, ReviewRule
 from server.domain.rules.continuity import Manual, SupplyRule
 from server.domain.rules.jsonable import from_jsonable, to_jsonable
+from server.domain.rules.ladders import LadderRule
 from server.domain.rules.publications import NoticeRule, ReportRule
 from server.domain.rules.safeguards import Interlock, Prohibition, Zone
 from server.domain.rules.situations import FactRule, MeasureRule, SafetyFact, Scale, Trigger
@@ -81,6 +82,7 @@ class Plan:
     authority: Authority
     triggers: tuple[Trigger, ...] = ()
     routes: tuple[Route, ...] = ()
+    ladders: tuple[LadderRule, ...] = ()
     scales: tuple[Scale, ...] = ()
     phases: tuple[Phase, ...] = ()
     orders: tuple[OrderRule, ...] = ()
@@ -123,6 +125,12 @@ class Plan:
     def checklist(self, key: str) -> ChecklistRule:
         """The checklist of that key. Raises KeyError."""
         return _by_key(self.checklists, key)
+
+    def ladder(self, key: str | None) -> LadderRule | None:
+        """The ladder of that key, else the one for every alert, else None: the organisation's own counts. Raises KeyError."""
+        if key is not None:
+            return _by_key(self.ladders, key)
+        return next((one for one in self.ladders if one.every), None)
 
     def scale(self, key: str) -> Scale:
         """The scale of that key. Raises KeyError."""

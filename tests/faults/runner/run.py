@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from server.app import open_database
 from server.config import Config
-from server.domain.alerts import Alert
 from server.domain.feed import Space
 from server.domain.limits import RUNNING, Limit
+from server.domain.steps import WAITING, Step
 from tests.faults.runner.checker import Verdict, judge
 from tests.faults.runner.ground import Ground
 from tests.faults.runner.nemesis import Nemesis, schedule
@@ -99,7 +99,7 @@ def until_quiet(ground: Ground) -> None:
             at = datetime.now(UTC) + timedelta(seconds=ground.ahead())
             with database.read() as session:
                 due = session.scalar(select(func.count()).where(Limit.status == RUNNING, Limit.due_at <= at)) or 0
-                due += session.scalar(select(func.count()).where(Alert.remind_at <= at)) or 0
+                due += session.scalar(select(func.count()).where(Step.status == WAITING, Step.due_at <= at)) or 0
                 state = (due, session.scalar(select(func.sum(Space.version))))
             if state != last or due:
                 last, since = state, time.monotonic()
