@@ -69,8 +69,8 @@ class Letters:
             if alert is None and not row.content.get("title"):
                 continue
             key = (row.channel, row.subject, row.locale, row.kind, row.priority, row.expires_at, row.recipient is None)
-            address = reached.get(row.person or "", {}) if row.channel in TO_ONE else _address(row)
             try:
+                address = reached.get(row.person or "", {}) if row.channel in TO_ONE else _address(row)
                 make = shared.get(key)
                 if make is None or row.content:
                     subject = about(alert, row.content, row.locale, row.kind, self._link)
