@@ -13,7 +13,7 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
 CHECKS := check-app-types check-types check-app-lint check-app-test check-imports check-app-rooms check-style
-.PHONY: help api run test lint $(CHECKS) packages tests format types lock audit build bench clean
+.PHONY: help api run test test-long lint $(CHECKS) packages tests format types lock audit build bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,6 +46,9 @@ packages: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
+
+test-long: $(VENV)/.dev  ## run the tests that take minutes: long fault runs, many histories, a kill at every write
+	@$(PY) -m pytest -m long $(PYTEST)
 
 format: packages  ## put every file into the house style
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

@@ -5,20 +5,28 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runner.nemesis import schedule
-from tests.faults.runner.run import play
+from tests.faults.runner.run import Outcome, play
 
-pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+SEED = 20261123
 
 
-@pytest.mark.parametrize(
-    ("postgresql", "seconds", "phones"), [(False, 9.0, 6), (True, 6.0, 4)], ids=["sqlite", "postgresql"]
-)
-def test_nothing_is_lost_or_done_twice(tmp_path: Path, postgresql: bool, seconds: float, phones: int) -> None:
-    outcome = play(tmp_path, 20261123, seconds, postgresql=postgresql, phones=phones)
+def test_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
+    hold(play(tmp_path, SEED, 5.0, phones=4))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("postgresql", [False, True], ids=["sqlite", "postgresql"])
+def test_nothing_is_lost_or_done_twice_for_longer(tmp_path: Path, postgresql: bool) -> None:
+    hold(play(tmp_path, SEED, 30.0, postgresql=postgresql, phones=6))
+
+
+def hold(outcome: Outcome) -> None:
+    """Nothing was broken, and enough happened to say so."""
     assert not outcome.verdict.wrong, str(outcome)
     assert not outcome.errors, str(outcome)
-    assert outcome.verdict.figures["applied"] > 50
-    assert sum(outcome.deeds.values()) >= 4
+    assert outcome.verdict.figures["applied"] > 20
+    assert sum(outcome.deeds.values()) >= 3
 
 
 def test_a_seed_replays_its_misfortunes() -> None:

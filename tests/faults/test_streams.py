@@ -221,7 +221,7 @@ def test_s10_a_rolling_restart_under_load_fails_no_request_and_loses_no_event(ho
     assert seen >= 2, "the stream comes back after each restart"
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_s7_the_stream_and_the_health_say_within_ten_seconds_that_the_worker_is_gone(
     tmp_path: Path, kind: str, make_empty_database: Callable[[str], str]
 ) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong and when: a schedule made from the seed alone, and the hands that carry it out."""
 
 import os
+import resource
 import signal
 import time
 from collections import Counter
@@ -21,10 +22,13 @@ DEEDS = (
     "kill worker",
     "pause web",
     "pause worker",
+    "fill disk",
     "clock on",
     "clock on",
     "clock back",
 )
+FULL_AT = 4_096
+"""Bytes beyond which no file may grow while the disk is full."""
 ON_POSTGRESQL = ("kill database", "cut database")
 
 
@@ -88,6 +92,8 @@ class Nemesis:
             os.killpg(group, signal.SIGSTOP)
             time.sleep(deed.much)
             os.killpg(group, signal.SIGCONT)
+        elif deed.what == "fill disk":
+            self._fill(deed.much)
         elif deed.what.startswith("clock"):
             house.move(deed.much)
         elif deed.what == "kill database":
@@ -98,3 +104,12 @@ class Nemesis:
         elif deed.what == "cut database":
             assert self.ground.postgres is not None
             self.ground.postgres.cut()
+
+    def _fill(self, seconds: float) -> None:
+        """Let no process of the web write a file any further for a while, as on a full disk."""
+        children = psutil.Process(self.ground.house.processes[WEB].pid).children()
+        for size, pause in ((FULL_AT, seconds), (resource.RLIM_INFINITY, 0.0)):
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.rlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            time.sleep(pause)

@@ -14,7 +14,7 @@ from server.clock import iso, now
 from server.db import new_id
 from tests.faults.runner.doings import Rows, next_fact
 from tests.faults.runner.queues import Queue
-from tests.faults.runner.wire import AFTER, BEFORE, WHOLE, Lost, Reply, Wire
+from tests.faults.runner.wire import AFTER, BEFORE, UNHEARD, WHOLE, Lost, Reply, Wire
 
 AGAIN, SHUFFLED, TWICE, CUT, OTHER = 0.05, 0.10, 0.08, 0.12, 0.02
 KEPT = {"applied", "duplicate", "refused", "conflict"}
@@ -100,7 +100,7 @@ class FieldPhone:
         body = {"device": self.me["device"]["id"], "person": self.me["person"]["id"], "items": items}
         if not gently and self.random.random() < OTHER and self.queue.settled:
             self._send_other_content()
-        cut = self.random.choice((BEFORE, AFTER)) if not gently and self.random.random() < CUT else WHOLE
+        cut = self.random.choice((BEFORE, AFTER, UNHEARD)) if not gently and self.random.random() < CUT else WHOLE
         self.note("sent", ids=[item["id"] for item in items], cut=cut)
         if not gently and self.random.random() < TWICE:
             other = threading.Thread(target=self._send_as_worker, args=(body,))
@@ -168,7 +168,7 @@ class FieldPhone:
         offset = int(reply.headers.get("upload-offset", "-1"))
         while 0 <= offset < len(photo):
             piece = photo[offset : offset + CHUNK]
-            cut = AFTER if self.random.random() < 0.05 else WHOLE
+            cut = self.random.choice((AFTER, UNHEARD)) if self.random.random() < 0.05 else WHOLE
             reply = self.wire.call(
                 "PATCH", f"/uploads/{id}", piece, cut, Tus_Resumable="1.0.0", Upload_Offset=str(offset),
                 Content_Type="application/offset+octet-stream",

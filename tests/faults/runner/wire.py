@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-WHOLE, BEFORE, AFTER = "", "before", "after"
+WHOLE, BEFORE, AFTER, UNHEARD = "", "before", "after", "unheard"
+"""Not cut; cut while the request is sent; cut once it is sent; cut when the server has committed and answered."""
 SECONDS = 15.0
 
 
@@ -62,11 +63,14 @@ class Wire:
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders(raw[: len(raw) // 2] if cut == BEFORE else raw)
-        if cut:
+        if cut in (BEFORE, AFTER):
             self.hang_up()
             raise Lost
         answer = connection.getresponse()
         found = answer.read()
+        if cut == UNHEARD:
+            self.hang_up()
+            raise Lost
         for cookie in answer.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
             if name == "tocsin":
