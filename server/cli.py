@@ -27,7 +27,6 @@ from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
 from server.domain import (
-    alerts,
     canaries,
     climbing,
     escalation,
@@ -40,6 +39,7 @@ from server.domain import (
     reachability,
     steps,
     strength,
+    told,
 )
 from server.opening import opened
 
@@ -47,7 +47,7 @@ CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_due),
     Chore("injects", injects.next_due, injects.apply_due, apart=firing.injects_due),
     Chore("ladder", steps.next_due, climbing.climb_due, apart=firing.steps_due),
-    Chore("told", alerts.told_due, alerts.note_told, pause=0.2),
+    Chore("told", told.due, told.note, pause=0.05),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
     Chore("canaries", canaries.next_due, canaries.send_due, pause=2.0, rest=60.0),
     Chore("strength", strength.next_due, strength.check, pause=0.5, rest=10.0),

@@ -70,6 +70,10 @@ class Circuit:
         if self._probe_since is not None or self._waits >= WAITS_TO_PAUSE:
             self._open(DEFAULT_WAIT if seconds is None else seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Let nothing pass for so long, then one probe, whatever the answers looked like by themselves."""
+        self._open(seconds)
+
     def _open(self, seconds: float) -> None:
         self._open_until = self._time() + seconds
         self._probe_since = None
@@ -79,6 +83,7 @@ class Circuit:
 class _Window:
     answers: deque[tuple[float, str | None]] = field(default_factory=deque)
     gone: int = 0
+    in_a_row: int = 0
     storm: bool = False
 
 
@@ -86,11 +91,13 @@ class _Window:
 class GoneVerdict:
     """What a "gone" answer means: retire the subscription, or keep it because too many are said to be gone.
 
-    `reinstate` names subscriptions retired earlier in the window, given once when the storm begins.
+    `reinstate` names subscriptions retired earlier in the window, given once when the storm begins. `pause`: the service
+    has called nobody alive of late, so it is better left alone for a while.
     """
 
     retire: bool
     reinstate: tuple[str, ...] = ()
+    pause: bool = False
 
 
 class GoneWatch:
@@ -120,10 +127,11 @@ class GoneWatch:
             window.storm = False
             return GoneVerdict(retire=True)
         first_of_storm, window.storm = not window.storm, True
+        pause = window.in_a_row >= self.FEWEST
         if not first_of_storm:
-            return GoneVerdict(retire=False)
+            return GoneVerdict(retire=False, pause=pause)
         earlier = dict.fromkeys(name for _, name in window.answers if name is not None and name != subscription)
-        return GoneVerdict(retire=False, reinstate=tuple(earlier))
+        return GoneVerdict(retire=False, reinstate=tuple(earlier), pause=pause)
 
     def storms(self) -> list[str]:
         """Origins in a storm, for the operator's alarm."""
@@ -134,6 +142,7 @@ class GoneWatch:
         window = self._windows.setdefault(origin, _Window())
         window.answers.append((now, subscription))
         window.gone += subscription is not None
+        window.in_a_row = window.in_a_row + 1 if subscription is not None else 0
         while window.answers[0][0] < now - self.SECONDS:
             window.gone -= window.answers.popleft()[1] is not None
         return window

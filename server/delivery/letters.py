@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -102,8 +103,9 @@ class Letters:
             model._replace(id=_MARK + "0", recipient=_MARK + "1" if model.recipient else None, person=_MARK + "2"),
             subject, sent_at, _MARK + "3", token, self._place(model, subject, token),
         )  # fmt: skip
-        pieces = _PLACE.split(orjson.dumps(known))
-        pieces[1::2] = [int(piece) for piece in pieces[1::2]]
+        pieces = _PLACE.split(orjson.dumps(known).replace(b"%", b"%%"))
+        in_order = itemgetter(*(int(place) for place in pieces[1::2]))
+        form: bytes = b"%b".join(pieces[::2])
         receipt_for = token_maker(self._secret, RECEIPT, model.subject, model.expires_at)
         answer_for = token_maker(self._secret, ANSWER, model.subject, model.expires_at)
 
@@ -113,7 +115,7 @@ class Letters:
                 row.id.encode(), recipient.encode(), (row.person or "").encode(), receipt_for(row.id).encode(),
                 answer_for(recipient).encode() if answers else b"",
             )  # fmt: skip
-            return b"".join([own[piece] if isinstance(piece, int) else piece for piece in pieces])
+            return form % tuple(in_order(own))
 
         return make
 

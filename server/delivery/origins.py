@@ -135,6 +135,15 @@ class Origin:
         if self._urgent or self._waiting:
             self._connect_more()
 
+    def pause(self, seconds: float) -> None:
+        """Leave the service alone for a while; what waits for it ends now and is tried again later."""
+        # after the answer that led here has been counted, which by itself looks like a service at work
+        self.loop.call_soon(self._pause, seconds)
+
+    def _pause(self, seconds: float) -> None:
+        self.circuit.pause(seconds)
+        self._flush_if_open()
+
     def again(self, request: Request) -> None:
         """A kept connection had been closed by the service before it read this: send it once more, first of all."""
         request.repeated = True

@@ -1,6 +1,7 @@
 """Claiming deliveries and getting them out: what was sent is marked and what comes next is claimed in one transaction."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -33,6 +34,9 @@ FLUSH_SECONDS = 0.05
 LOOK_FOR_DEAD_SECONDS = 1.0
 NO_ANSWER = frozenset({"circuit_open", "unreachable", "not_resolved"})
 """What says that a push service as a whole is away."""
+REST_SECONDS = 1.0
+STORM_PAUSE = 10.0
+"""Seconds a push service that calls everybody gone is left alone before one message asks it again."""
 
 
 @dataclass(slots=True)
@@ -79,6 +83,7 @@ class Sender:
         self._gone = GoneWatch(time.monotonic)
         self._ended = Ended()
         self._ownership: Ownership | None = None
+        self._last_end = 0.0
         self._looked_for_dead = 0.0
         self._lost: list[str] = []
         self._stopping = False
@@ -97,6 +102,11 @@ class Sender:
                     await asyncio.sleep(1.0)
         finally:
             await self._leave()
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is being sent and nothing has been for a moment."""
+        return self.in_hand == 0 and time.monotonic() - self._last_end > REST_SECONDS
 
     def stop(self) -> None:
         """Claim nothing more; `run` ends once what is under way has been answered and recorded."""
@@ -161,6 +171,7 @@ class Sender:
             devices.end_subscription(session, subscription, "quarantined")
         for subscription in ended.reinstated:
             devices.reinstate(session, subscription)
+        outbox.revive(session, ended.reinstated, GoneWatch.SECONDS)
         if room == 0:
             return []
         rows = outbox.claim(session, self._owned().name, room, lost)
@@ -204,32 +215,39 @@ class Sender:
 
     def _end(self, row: Claimed, outcome: Outcome) -> None:
         self.in_hand -= 1
-        self._ended.settled.append(settled(row, outcome, now()))
+        self._last_end = time.monotonic()
         if row.channel == self._push.name and row.endpoint is not None and row.subscription is not None:
-            self._judge(row.subscription, row.endpoint, outcome.result)
+            outcome = self._judged(row, row.subscription, row.endpoint, outcome)
             first = row.recipient is not None and row.attempt == 1
             if first and outcome.result is Result.FAILED and outcome.detail in NO_ANSWER:
                 self._ended.unreached.append(str(row.recipient))
+        self._ended.settled.append(settled(row, outcome, now()))
         if self._ear is not None and (self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2):
             self._ear.event.set()
 
-    def _judge(self, subscription: str, endpoint: str, result: Result) -> None:
-        """What the answer says about the subscription itself."""
-        origin = "/".join(endpoint.split("/", 3)[:3])
+    def _judged(self, row: Claimed, subscription: str, endpoint: str, outcome: Outcome) -> Outcome:
+        """Act on what the answer says about the subscription itself; in a storm of "gone" it means only a later try."""
+        result, origin = outcome.result, "/".join(endpoint.split("/", 3)[:3])
         if result is Result.GONE:
             verdict = self._gone.gone(origin, subscription)
             if verdict.retire:
                 self._ended.gone.append(subscription)
+                return outcome
             if verdict.reinstate:
                 log.error("a push service calls too many phones gone; none is retired", origin=origin)
                 self._ended.reinstated.extend(verdict.reinstate)
                 self._ended.gone = [name for name in self._ended.gone if name not in verdict.reinstate]
-        elif result is Result.BLOCKED:
+            if verdict.pause:
+                self._push.pause(endpoint, STORM_PAUSE)
+            wait = STORM_PAUSE * random.uniform(1.0, 1.25) if verdict.pause else back_off(row.attempt)
+            return Outcome(Result.FAILED, wait, outcome.status, "gone_storm")
+        if result is Result.BLOCKED:
             self._ended.quarantined.append(subscription)
         elif result is not Result.FAILED:
             self._gone.alive(origin)
             if result is Result.KEY_MISMATCH:
                 log.warning("a push service does not take our key", origin=origin)
+        return outcome
 
     async def _leave(self) -> None:
         """Record what has ended, so that a restart repeats as little as possible."""

@@ -45,6 +45,11 @@ class Transport:
             origin = self._origins[endpoint.origin] = Origin(self._way, endpoint)
         origin.submit(request)
 
+    def pause(self, endpoint: Endpoint, seconds: float) -> None:
+        """Leave the service of this endpoint alone for so many seconds."""
+        if (origin := self._origins.get(endpoint.origin)) is not None:
+            origin.pause(seconds)
+
     async def post(self, endpoint: Endpoint, build: Callable[[], bytes], urgent: bool = False) -> Answer | Fallen:
         """Send one request and wait for its end."""
         ended: asyncio.Future[Answer | Fallen] = asyncio.get_running_loop().create_future()

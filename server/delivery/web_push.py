@@ -65,6 +65,10 @@ class WebPush:
                 self._target(endpoint)
         self.envelopes.keep_for(keys)
 
+    def pause(self, endpoint: str, seconds: float) -> None:
+        """Leave the service of this subscription alone for so many seconds."""
+        self._transport.pause(self._target(endpoint)[0], seconds)
+
     async def send(self, message: Message) -> Outcome:
         """Send one message and wait for how it ended."""
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

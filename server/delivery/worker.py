@@ -112,7 +112,7 @@ class Worker:
             push.expect(await loop.run_in_executor(executor, self._live_subscriptions))
             until = loop.time() + SUBSCRIPTIONS_SECONDS
             while loop.time() < until:
-                made = 0 if sender.in_hand else push.envelopes.refill(SEALED_AT_ONCE)
+                made = push.envelopes.refill(SEALED_AT_ONCE) if sender.resting else 0
                 await asyncio.sleep(0.001 if made else 0.25)
 
     def _live_subscriptions(self) -> list[tuple[str, bytes, bytes]]:

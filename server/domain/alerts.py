@@ -11,11 +11,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import devices, feed, incidents, ladders, messages, outbox, people, plans, rules, steps, timeline
+from server.domain import feed, incidents, ladders, messages, outbox, people, plans, rules, steps, timeline
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
-NOTE_LATER = timedelta(seconds=0.25)
 _ROW, _WHO = "~row~", "~who~"
 WORDS = {
     "received": ("收到", "received"),
@@ -53,11 +52,12 @@ class Alert(Model):
 
     def spaces(self, session: Session) -> Iterable[str]:
         """Those who were asked, the team and command see it."""
-        found = {f"incident:{self.incident}:command"}
-        if self.team:
-            found.add(f"incident:{self.incident}:team:{self.team}")
-        asked = session.scalars(select(Recipient.person).where(Recipient.alert == self.id))
-        return found | {f"me:{person}" for person in asked}
+        return self.spaces_with(session.scalars(select(Recipient.person).where(Recipient.alert == self.id)))
+
+    def spaces_with(self, asked: Iterable[str]) -> tuple[str, ...]:
+        """The spaces that see it when these people were asked."""
+        team = [f"incident:{self.incident}:team:{self.team}"] if self.team else []
+        return (f"incident:{self.incident}:command", *team, *(f"me:{person}" for person in asked))
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The alert as phones keep it."""
@@ -263,9 +263,8 @@ class Asked(NamedTuple):
 def ask(session: Session, alert: Alert, people: Iterable[str]) -> list[Asked]:
     """Make a recipient of an alert for each of these people, however many they are."""
     rows = [Asked(new_id(), person) for person in people]
-    table = Recipient.__table__
     write_rows(
-        session, insert(table), table, ("id", "alert", "incident", "person", "team", "channels"),  # type: ignore[arg-type]
+        session, insert(Recipient), ("id", "alert", "incident", "person", "team", "channels"),
         [(row.id, alert.id, alert.incident, row.person, alert.team, []) for row in rows],
     )  # fmt: skip
     # Ten thousand documents differ in two ids: one is made and the ids are put into it.
@@ -282,6 +281,9 @@ def ask(session: Session, alert: Alert, people: Iterable[str]) -> list[Asked]:
             for row in rows
         ),
     )  # fmt: skip
+    text = orjson.dumps(alert.document(session, "")).decode()
+    places = alert.spaces_with(row.person for row in rows)
+    feed.touch(session, feed.Written(Alert.synced_type, alert.id, places, text, keeps_its_spaces=False))
     return rows
 
 
@@ -362,41 +364,6 @@ def _post(
     return bool(found)
 
 
-def note_told(session: Session, most: int = 400) -> int:
-    """Write at the recipients that a service took their alert; returns how many deliveries were noted.
-
-    Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.
-    """
-    handed = outbox.unnoted(session, most)
-    ids = list({one.recipient for one in handed if one.recipient is not None})
-    rows = {row.id: row for row in session.scalars(select(Recipient).where(Recipient.id.in_(ids)))} if ids else {}
-    for one in handed:
-        row = rows.get(one.recipient or "")
-        if row is None:
-            continue
-        if row.told_at is None or (one.sent_at is not None and one.sent_at < row.told_at):
-            row.told_at = one.sent_at
-        if one.channel not in row.channels:
-            row.channels = [*row.channels, one.channel]
-    feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
-    asked: dict[datetime, list[str]] = {}
-    for one in handed:
-        if one.subscription is not None:
-            asked.setdefault(one.created_at, []).append(one.subscription)
-    for since, subscriptions in asked.items():
-        devices.await_receipts(session, subscriptions, since)
-    outbox.note(session, [one.id for one in handed])
-    return len(handed)
-
-
-def told_due(session: Session) -> datetime | None:
-    """When there is something to note: now, or a little later while alerts still wait to be sent; else None."""
-    if not outbox.unnoted(session, 1):
-        return None
-    at, waiting = now(), outbox.next_due(session)
-    return at + NOTE_LATER if waiting is not None and waiting <= at else at
-
-
 def just_asked(session: Session, incident: str, teams: Sequence[str]) -> bool:
     """Whether each of these teams has been sent an alert of the incident in the last minute."""
     query = select(Alert.team).where(
@@ -424,39 +391,3 @@ def end_all(session: Session, incident: str, team: str | None = None) -> None:
     steps.cancel(session, [alert.id for alert in found])
     if team is None:
         messages.withdraw(session, incident)
-
-
-def open_for(session: Session, team: str) -> list[Alert]:
-    """The open alerts of a team that went to whoever is on duty."""
-    query = select(Alert).where(
-        Alert.team == team, Alert.status == "open", Alert.audience == "on_duty", Alert.expires_at > now()
-    )
-    return list(session.scalars(query))
-
-
-def excuse(session: Session, alert: Alert, person: str) -> None:
-    """Ask somebody who goes off duty no more, and take back what waits for them."""
-    where = (Recipient.alert == alert.id) & (Recipient.person == person)
-    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
-    if row is None or row.answered_at is not None or row.excused_at is not None:
-        return
-    row.excused_at = now()
-    outbox.cancel(session, [row.id])
-    feed.touch(session, Board(alert.incident))
-
-
-def include(session: Session, alert: Alert, person: str) -> None:
-    """Ask somebody who comes on duty as well."""
-    where = (Recipient.alert == alert.id) & (Recipient.person == person)
-    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
-    if row is None:
-        row = Recipient(
-            id=new_id(), alert=alert.id, incident=alert.incident, person=person, team=alert.team, channels=[]
-        )
-        session.add(row)
-    elif row.excused_at is None:
-        return
-    row.excused_at = None
-    session.flush()
-    feed.touch(session, alert, Board(alert.incident))
-    send(session, alert, [row])

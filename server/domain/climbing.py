@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import locked
-from server.domain import alerts, ladders, orders, people, plans, rules, steps, timeline
-from server.domain.alerts import Alert, Recipient
+from server.db import locked, new_id
+from server.domain import alerts, feed, ladders, orders, outbox, people, plans, rules, steps, timeline
+from server.domain.alerts import Alert, Board, Recipient
 from server.domain.incidents import Incident
 from server.domain.people import Duty, Person, Standing
 from server.domain.steps import Step
@@ -214,16 +214,52 @@ def change_duty(
     session.flush()
     if starts_at > now() or ends_at is not None and ends_at <= now():
         return duty
-    for alert in alerts.open_for(session, team):
+    for alert in _open_for(session, team):
         if kind == "off":
-            alerts.excuse(session, alert, person)
+            _excuse(session, alert, person)
         else:
-            alerts.include(session, alert, person)
+            _include(session, alert, person)
         session.flush()
         for step in steps.watching(session, alert.incident, alert.id):
             if step.kind == "quorum" and alert.id in step.rule["alerts"]:
                 _recount(session, step.id)
     return duty
+
+
+def _open_for(session: Session, team: str) -> list[Alert]:
+    """The open alerts of a team that went to whoever is on duty."""
+    query = select(Alert).where(
+        Alert.team == team, Alert.status == "open", Alert.audience == "on_duty", Alert.expires_at > now()
+    )
+    return list(session.scalars(query))
+
+
+def _excuse(session: Session, alert: Alert, person: str) -> None:
+    """Ask somebody who goes off duty no more, and take back what waits for them."""
+    where = (Recipient.alert == alert.id) & (Recipient.person == person)
+    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None or row.answered_at is not None or row.excused_at is not None:
+        return
+    row.excused_at = now()
+    outbox.cancel(session, [row.id])
+    feed.touch(session, Board(alert.incident))
+
+
+def _include(session: Session, alert: Alert, person: str) -> None:
+    """Ask somebody who comes on duty as well."""
+    where = (Recipient.alert == alert.id) & (Recipient.person == person)
+    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None:
+        row = Recipient(
+            id=new_id(), alert=alert.id, incident=alert.incident, person=person, team=alert.team, channels=[]
+        )
+        session.add(row)
+    elif row.excused_at is None:
+        return
+    row.excused_at = None
+    session.flush()
+    feed.touch(session, alert, Board(alert.incident))
+    alerts.send(session, alert, [row])
 
 
 def push_failed(session: Session, recipients: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ CRITICAL, NORMAL, LOW = 0, 1, 2
 MOST_ATTEMPTS = 300
 """Far more than fit into an alert's validity: a message that breaks its sender each time is parked in the end."""
 WAKE_CHANNEL = "tocsin_outbox"
-TAKEN_BACK = "cancelled"
+TAKEN_BACK, GONE = "cancelled", "gone"
 LONGEST_HOLD = timedelta(seconds=30)
 _QUEUED = (
     "id", "channel", "person", "subject", "recipient", "subscription", "kind", "content", "priority", "state", "due_at",
@@ -79,8 +79,7 @@ def enqueue_push(
                 )
             )  # fmt: skip
     if rows:
-        table = Delivery.__table__
-        write_rows(session, insert(table), table, _QUEUED, rows)  # type: ignore[arg-type]
+        write_rows(session, insert(Delivery), _QUEUED, rows)
         wake_senders(session)
     return len(rows)
 
@@ -205,6 +204,24 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
     return count
 
 
+def revive(session: Session, subscriptions: Sequence[str], seconds: float) -> None:
+    """Let wait again what failed in the last seconds because these subscriptions were said to be gone."""
+    at = now()
+    for part in _parts(subscriptions):
+        session.execute(
+            update(Delivery)
+            .where(
+                Delivery.state == FAILED,
+                Delivery.subscription.in_(part),
+                Delivery.outcome == GONE,
+                Delivery.due_at > at - timedelta(seconds=seconds),
+                Delivery.expires_at > at,
+            )
+            .values(state=PENDING, outcome=None, due_at=at)
+            .execution_options(synchronize_session=False)
+        )
+
+
 class Handed(NamedTuple):
     """A delivery that a service took and whose recipient does not say so yet."""
 
@@ -262,6 +279,14 @@ def next_due(session: Session) -> datetime | None:
         for priority in (CRITICAL, NORMAL, LOW)
     ]
     return min((due for due in dues if due is not None), default=None)
+
+
+def under_way(session: Session) -> bool:
+    """Whether anything is being sent, or could be."""
+    if session.scalar(select(Delivery.id).where(Delivery.state == CLAIMED).limit(1)) is not None:
+        return True
+    due = next_due(session)
+    return due is not None and due <= now()
 
 
 def _let_go(session: Session, *which: ColumnElement[bool]) -> int:

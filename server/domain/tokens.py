@@ -20,6 +20,7 @@ ANSWER, RECEIPT, GROUP = "answer", "receipt", "group"
 
 _MARKS = {ANSWER: b"a", RECEIPT: b"r", GROUP: b"g"}
 _PURPOSES = {mark: purpose for purpose, mark in _MARKS.items()}
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LENGTH = 1 + 5 + 16 + 16
 _SEAL = 16
 
@@ -51,7 +52,8 @@ def token_maker(secret: str, purpose: str, alert: str, expires_at: datetime) -> 
         first, second = inner.copy(), outer.copy()
         first.update(body)
         second.update(first.digest())
-        return base64.urlsafe_b64encode(body + second.digest()[:_SEAL]).decode().rstrip("=")
+        raw = binascii.b2a_base64(body + second.digest()[:_SEAL], newline=False)
+        return raw.translate(_URL_SAFE, b"=").decode()
 
     return make
 

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -175,6 +176,14 @@ def test_a_service_that_asks_for_patience_gets_at_most_fifteen_minutes(
     assert outcome.result is Result.THROTTLED
     assert outcome.retry_after is not None
     assert least <= outcome.retry_after <= most
+
+
+def test_p5_a_service_may_say_until_when_by_a_date(service: PushService) -> None:
+    phone = service.phone()
+    service.answer((429, {"Retry-After": format_datetime(now() + timedelta(minutes=2), usegmt=True)}), phone=phone)
+    (outcome,) = send(service, message(phone))
+    assert outcome.retry_after is not None
+    assert 60 <= outcome.retry_after <= 120
 
 
 def test_what_is_too_large_for_the_service_goes_out_in_its_small_form(service: PushService) -> None:

@@ -17,7 +17,7 @@ from server.config import Config
 from server.db import Database, new_id
 from server.delivery.chores import Chore
 from server.delivery.worker import Worker
-from server.domain import alerts, feed, outbox, tokens
+from server.domain import feed, outbox, tokens, told
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, Subscription
 from server.domain.outbox import Delivery
@@ -111,7 +111,7 @@ def test_each_person_reads_their_own_language(fed: Database, service: PushServic
 def test_the_recipients_are_told_once_the_service_took_it(fed: Database, service: PushService, tmp_path: Path) -> None:
     people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(3)])
     fed.write(lambda s: alert(s, people))
-    with working(fed, service, tmp_path, Chore("told", alerts.told_due, alerts.note_told)):
+    with working(fed, service, tmp_path, Chore("told", told.due, told.note)):
         wait_until(lambda: states(fed) == {"noted": 3})
     with fed.read() as session:
         rows = list(session.scalars(select(Recipient)))
@@ -205,14 +205,93 @@ def test_one_phone_that_is_gone_is_retired(fed: Database, service: PushService, 
 
 
 @pytest.mark.expects_error_logs
-def test_a_storm_of_gone_retires_nobody(fed: Database, service: PushService, tmp_path: Path) -> None:
+def test_p3_a_storm_of_gone_opens_the_circuit_retires_nobody_and_all_are_told_when_it_is_over(
+    fed: Database, service: PushService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.delivery.sending.STORM_PAUSE", 1.0)
     service.answer(after=410)
-    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(30)])
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(60)])
     fed.write(lambda s: alert(s, people))
+
+    def outcomes() -> set[str | None]:
+        with fed.read() as session:
+            return set(session.scalars(select(Delivery.outcome)))
+
     with working(fed, service, tmp_path):
-        wait_until(lambda: states(fed) == {"failed": 30})
+        wait_until(lambda: "gone_storm" in outcomes())
+        service.answer(after=201)
+        before = service.requests
+        assert before < 60 + 10, "the rest waits behind the open circuit"
+        service.wait_for(60)
+        wait_until(lambda: states(fed) == {"sent": 60})
     with fed.read() as session:
         assert set(session.scalars(select(Subscription.state))) == {"live"}
+        assert set(session.scalars(select(Device.subscribed))) == {True}
+
+
+def test_p7_a_service_that_is_not_there_is_asked_again_until_it_is(fed: Database, tmp_path: Path) -> None:
+    with PushService() as first:
+        port = first.port
+        phones = [first.phone() for _ in range(12)]
+    people = fed.write(lambda s: [subscribe(s, phone) for phone in phones])
+    fed.write(lambda s: alert(s, people))
+    again = PushService(port)
+    again.phones.update({phone.name: phone for phone in phones})
+
+    def refused() -> bool:
+        with fed.read() as session:
+            return bool(session.scalar(select(Delivery.id).where(Delivery.outcome == "unreachable").limit(1)))
+
+    with working(fed, again, tmp_path):
+        wait_until(refused)
+        with again:
+            again.wait_for(12)
+            wait_until(lambda: states(fed) == {"sent": 12})
+    with fed.read() as session:
+        assert set(session.scalars(select(Subscription.state))) == {"live"}
+
+
+def test_p5_what_could_only_be_tried_after_its_end_is_not_tried_again(
+    fed: Database, service: PushService, tmp_path: Path
+) -> None:
+    service.answer(after=(429, {"Retry-After": "600"}))
+    person = fed.write(lambda s: subscribe(s, service.phone()))
+    fed.write(lambda s: [alert(s, [person], minutes=9), alert(s, [person], minutes=11)])
+    with working(fed, service, tmp_path):
+        wait_until(lambda: states(fed) == {"failed": 1, "pending": 1})
+    assert service.requests == 2
+
+
+def test_p9_what_was_taken_is_marked_while_another_service_lets_us_wait(
+    fed: Database, service: PushService, tmp_path: Path
+) -> None:
+    slow = service.phone()
+    service.answer("hang", phone=slow)
+    people = fed.write(lambda s: [subscribe(s, phone) for phone in (slow, *(service.phone() for _ in range(20)))])
+    fed.write(lambda s: alert(s, people))
+    with working(fed, service, tmp_path):
+        service.wait_for(20)
+        wait_until(lambda: states(fed) == {"sent": 20, "claimed": 1}, 2.0)
+
+
+def test_two_workers_take_turns_at_one_fan_out(
+    fed: Database, service: PushService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.delivery.sending.MOST_IN_HAND", 10)
+    service.delay = 0.05
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(120)])
+    owners: set[str] = set()
+
+    def all_sent() -> bool:
+        with fed.read() as session:
+            owners.update(outbox.owners(session))
+        return states(fed) == {"sent": 120}
+
+    with working(fed, service, tmp_path), working(fed, service, tmp_path):
+        fed.write(lambda s: alert(s, people))
+        wait_until(all_sent, 20.0)
+    assert len(owners) == 2
+    assert len({note.phone for note in service.accepted}) == len(service.accepted) == 120
 
 
 def test_a_key_mismatch_never_retires(fed: Database, service: PushService, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import clock, now
 from server.db import Database, new_id
-from server.domain import alerts, answers, canaries, devices, feed, outbox, reachability
+from server.domain import answers, canaries, devices, feed, outbox, reachability, told
 from server.domain.devices import Subscription
 from server.domain.feed import Change
 from server.domain.outbox import Delivery, Settled
@@ -96,7 +96,7 @@ def send(database: Database, kind: str) -> str:
         key = session.scalars(select(Delivery.id).where(Delivery.kind == kind, Delivery.state == "pending")).one()
     assert [one.id for one in database.write(lambda s: outbox.claim(s, "me", 10))] == [key]
     assert database.write(lambda s: outbox.settle(s, [Settled(key, 1, outbox.SENT, "201")])) == 1
-    assert database.write(alerts.note_told) == 1
+    assert database.write(told.note) == 1
     return key
 
 
@@ -143,7 +143,7 @@ def test_a_receipt_that_comes_before_its_message_is_noted_owes_nothing(
     database.write(lambda s: outbox.claim(s, "me", 10))
     confirm(database, key)
     database.write(lambda s: outbox.settle(s, [Settled(key, 1, outbox.SENT, "201")]))
-    database.write(alerts.note_told)
+    database.write(told.note)
     clock.move(5 * 3600)
     assert word() == "reachable"
 

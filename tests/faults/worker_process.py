@@ -7,7 +7,7 @@ from server.config import Config
 from server.db import Database
 from server.delivery.chores import Chore
 from server.delivery.worker import run_worker
-from server.domain import alerts, feed
+from server.domain import feed, told
 
 
 def main(url: str, folder: str, origin: str) -> None:
@@ -15,7 +15,7 @@ def main(url: str, folder: str, origin: str) -> None:
     config = Config(data_folder=Path(folder), secret_key="s" * 40, push_allowed_origins=(origin,))
     database = Database(url)
     feed.attach(database)
-    run_worker(config, database, [Chore("told", alerts.told_due, alerts.note_told, pause=0.1)])
+    run_worker(config, database, [Chore("told", told.due, told.note, pause=0.05)])
     database.dispose()
 
 

@@ -1,0 +1,72 @@
+"""Writing at the recipients that a service took their alert: after the sending, in groups."""
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from server.bulk import write_rows
+from server.clock import now
+from server.domain import devices, feed, outbox
+from server.domain.alerts import Board, Recipient
+
+WITHIN = timedelta(seconds=1.0)
+"""How long the marks wait at most while others are still being sent."""
+
+
+def note(session: Session, most: int = 500) -> int:
+    """Write at the recipients that a service took their alert; returns how many deliveries were noted.
+
+    Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.
+    """
+    handed = outbox.unnoted(session, most)
+    ids = sorted({one.recipient for one in handed if one.recipient is not None})
+    # read under lock: a document written after somebody's answer must not be the one from before it
+    query = select(*Recipient.__table__.c).where(Recipient.id.in_(ids)).order_by(Recipient.id).with_for_update()
+    rows = {row.id: SimpleNamespace(**row._mapping) for row in session.execute(query)} if ids else {}
+    changed = {}
+    for one in handed:
+        row = rows.get(one.recipient or "")
+        if row is None:
+            continue
+        if row.told_at is None or (one.sent_at is not None and one.sent_at < row.told_at):
+            row.told_at = one.sent_at
+            changed[row.id] = row
+        if one.channel not in row.channels:
+            row.channels = [*row.channels, one.channel]
+            changed[row.id] = row
+    noting = update(Recipient.__table__).where(Recipient.__table__.c.id == bindparam("row"))  # type: ignore[arg-type]
+    write_rows(
+        session,
+        noting,
+        ("told_at", "channels", "row"),
+        [(row.told_at, row.channels, row.id) for row in changed.values()],
+    )
+    feed.touch(session, *(_written(session, row) for row in changed.values()))
+    feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
+    asked: dict[datetime, list[str]] = {}
+    for one in handed:
+        if one.subscription is not None:
+            asked.setdefault(one.created_at, []).append(one.subscription)
+    for since, subscriptions in asked.items():
+        devices.await_receipts(session, subscriptions, since)
+    outbox.note(session, [one.id for one in handed])
+    return len(handed)
+
+
+def due(session: Session) -> datetime | None:
+    """When there is something to note: now, or a second after it was sent while others are still being sent; else None."""
+    first = outbox.unnoted(session, 1)
+    if not first:
+        return None
+    sent_at = first[0].sent_at
+    return sent_at + WITHIN if sent_at is not None and outbox.under_way(session) else now()
+
+
+def _written(session: Session, row: Any) -> feed.Written:
+    """A recipient changed past the mapper, as the feed takes it; `row` has its columns as attributes."""
+    text = orjson.dumps(Recipient.document(row, session, "")).decode()
+    return feed.Written(Recipient.synced_type, row.id, tuple(Recipient.spaces(row, session)), text)
