@@ -57,10 +57,12 @@ def send_batch() -> Response:
         )
     if data.get("person") and data["person"] != g.standing.id:
         raise errors.Conflict("wrong_person", "队列属于另一位使用者。", "This queue belongs to somebody else.")
-    if data["device"] != g.device:
-        raise errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
     routes: Map = current_app.url_map
     prepared = [_prepare(routes, raw) for raw in data["items"]]
+    if data["device"] != g.device:
+        refusal = errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
+        http.write(lambda session: _keep_all(session, prepared, refusal))
+        raise refusal
     results = http.write(lambda session: [_apply(session, one) for one in prepared])
     return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
 
@@ -131,6 +133,12 @@ def _refused(session: Session, item: dict[str, Any], sender: http.Sender, refusa
     outcome = "conflict" if isinstance(refusal, errors.Conflict) else "refused"
     body = {"state": refusal.state} if isinstance(refusal, errors.Conflict) and refusal.state is not None else None
     return _result(item["id"], outcome, status, refusal.code, message=message, errors=found, body=body)
+
+
+def _keep_all(session: Session, prepared: list[dict[str, Any]], refusal: errors.Refused) -> None:
+    """Keep what a phone tried that is not the one signed in; it may be sent again by the right one."""
+    for item in (one["item"] for one in prepared if "item" in one):
+        _keep(session, item, http.Sender(g.standing, g.device, item["seq"]), refusal)
 
 
 def _keep(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> None:

@@ -141,6 +141,8 @@ def append(upload: str) -> Response:
     try:
         with _held(path) as file:
             found = http.read(lambda session: _mine(session, upload))  # afresh: another sender may have been here
+            if found.state != "open":
+                path.unlink(missing_ok=True)  # it was whole before we came, and opening made the file anew
             _fits(found, offset, len(piece))
             if found.state == "open":
                 file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted

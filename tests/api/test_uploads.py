@@ -4,8 +4,10 @@ import base64
 import hashlib
 import io
 import struct
+import threading
 import zlib
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +234,29 @@ def test_another_protocol_version_is_refused(stage: Stage) -> None:
     sending = promised(stage, jpeg())
     assert sending.begin(**{"Tus-Resumable": "0.2.2"}).status_code in {412, 422}
     assert sending.phone.call("HEAD", f"/uploads/{new_id()}").status_code == 404
+
+
+def test_two_senders_of_one_photo_end_with_one_whole_photo(stage: Stage) -> None:
+    picture = jpeg(2000, 1500)
+    sending = promised(stage, picture)
+    sending.begin()
+    step, together = len(picture) // 12 + 1, threading.Barrier(2)
+    statuses: list[int] = []
+
+    def upload(sender: Sending) -> None:
+        together.wait()
+        for _ in range(400):
+            at = sender.offset()
+            if at == len(picture):
+                return
+            statuses.append(sender.send(picture[at : at + step], at).status_code)
+
+    phone = sending.phone
+    other = Phone(phone.app, phone.name, phone.person, phone.device, phone.token)
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(upload, sending), pool.submit(upload, replace(sending, phone=other))]:
+            job.result(60)
+    assert set(statuses) <= {204, 409, 423}
+    assert sending.shown()["state"] == "delivered"
+    assert served(stage["commander"], sending)[0].status_code == 200
+    assert not list(folder(stage).glob("*.part"))

@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 from server.clock import now
 from server.db import new_id
 from server.domain import facts, feed
+from server.domain.people import Membership
 from server.domain.places import Place
-from tests.cast import Phone, Stage
+from tests.cast import PASSWORD, Phone, Stage
 from tests.faults.runner.phones import digest
+from tests.situation import ticketing
 
 only_postgresql = pytest.mark.parametrize("stage", ["postgresql"], indirect=True)  # SQLite has one writer at a time
 
@@ -167,10 +169,136 @@ def test_a_space_nobody_gave_is_dropped_and_tells_nothing(stage: Stage) -> None:
     assert {part["id"] for part in answer["spaces"]} <= {"org", f"me:{outsider.person}"}
 
 
-def test_a_device_that_is_not_the_one_signed_in_is_refused(stage: Stage) -> None:
-    phone = stage["visitors_one"]
-    phone.device = stage.cast.devices["commander"]
-    assert phone.batch([], expect=403)["code"] == "device_wrong"
+def test_a_device_that_is_not_the_one_signed_in_is_refused_and_what_it_tried_is_kept(stage: Stage) -> None:
+    incident, phone = raise_incident(stage), stage["visitors_one"]
+    own, phone.device = phone.device, stage.cast.devices["commander"]
+    id = phone.later(f"/incidents/{incident}/entries", {"text": "冒用设备"})
+    assert phone.batch(phone.queue, expect=403)["code"] == "device_wrong"
+    with stage.database.read() as session:
+        kept = session.get(facts.Fact, id)
+        assert kept is not None
+        assert (kept.outcome, kept.code, kept.person, kept.device) == ("refused", "device_wrong", phone.person, own)
+    phone.device = own
+    assert phone.drain()[0]["status"] == "applied", "the right phone may still send it"
+
+
+def test_a_phone_a_hundred_days_offline_signs_in_again_starts_afresh_and_loses_nothing(stage: Stage) -> None:
+    incident, phone = raise_incident(stage), stage["visitors_one"]
+    phone.sync()
+    id = phone.later(f"/incidents/{incident}/entries", {"text": "离线一百天"})
+    stage.move(days=100)
+    assert phone.batch(phone.queue, expect=401)["code"]
+    assert phone.changes(expect=401)["code"]
+    device = {"id": phone.device, "name": "phone"}
+    signing = {"username": "visitors_one", "password": PASSWORD, "device": device}
+    assert phone.call("POST", "/sessions", signing).status_code == 200
+
+    def forget(session: Session) -> None:
+        for space in session.scalars(select(feed.Space)):
+            space.version += 1
+            space.min_version = space.version
+
+    stage.database.write(forget)
+    assert {part["reset"] for part in phone.changes()["spaces"]} == {True}
+    phone.sync()
+    assert [(one["id"], one["status"]) for one in phone.drain()] == [(id, "applied")]
+    phone.sync()
+    assert [one["refs"]["fact"] for one in phone.all("entry") if one["kind"] == "log"] == [id]
+
+
+def test_an_answer_to_an_alert_the_phone_never_pulled_counts(stage: Stage) -> None:
+    incident, phone = raise_incident(stage), stage["security_one"]
+    order = {"incident": incident, "team": stage.cast.teams["security"], "title": "到场", "text": "到场"}
+    stage["commander"].fact("/orders", order)
+    stage["commander"].sync()
+    alert = next(one["id"] for one in stage["commander"].all("alert") if one["team"] == order["team"])
+    assert phone.rows == {}
+    phone.later(f"/alerts/{alert}/answers", {"kind": "on_my_way"})
+    assert [one["status"] for one in phone.drain()] == ["applied"]
+
+
+def test_who_is_taken_out_of_a_team_while_offline_loses_its_space_and_keeps_the_unsent(stage: Stage) -> None:
+    incident, phone = raise_incident(stage, "security_one"), stage["security_one"]
+    phone.sync()
+    own = [space for space in phone.cursors if space.startswith(f"incident:{incident}")]
+    assert own
+    with stage.database.read() as session:
+        post = session.scalar(select(Membership).where(Membership.person == phone.person))
+        assert post is not None
+        body = {"person": post.person, "team": post.team, "role": "member", "rank": 9, "ended": True}
+    id = phone.later("/incidents", {"title": "离组之后"})
+    stage["admin"].put(f"/memberships/{post.id}", body, expect=204)
+    before = set(phone.cursors)
+    phone.sync()
+    assert before - set(phone.cursors), "something is dropped"
+    assert not any(space not in phone.cursors for space, _, _ in phone.rows)
+    assert [(one["id"], one["status"]) for one in phone.drain()] == [(id, "applied")]
+
+
+def test_who_is_put_into_a_team_is_sent_the_new_spaces_alone(stage: Stage) -> None:
+    raise_incident(stage, "security_one")
+    phone = stage["outsider"]
+    phone.sync()
+    before = set(phone.cursors)
+    body = {"person": phone.person, "team": stage.cast.teams["security"], "role": "member", "rank": 9, "ended": False}
+    stage["admin"].put(f"/memberships/{new_id()}", body, expect=204)
+    parts = phone.changes()["spaces"]
+    fresh = {part["id"] for part in parts} - before
+    assert fresh
+    known = {part["id"]: part["rows"] for part in parts if part["id"] in before}
+    assert sum(len(rows) for rows in known.values()) <= 3, "of what it has, only the post itself"
+
+
+def requested(stage: Stage) -> str:
+    body = {"incident": ticketing(stage, activate=True), "supply": stage.cast.supplies["radios"], "quantity": 30}
+    return stage["visitors_one"].fact("/requests", {**body, "for_team": stage.cast.teams["visitor_centre"]})
+
+
+def stood(stage: Stage, request: str) -> tuple[dict[str, Any], list[tuple[str, bool]], int]:
+    """The request as everybody sees it, its movements by kind, and the stock."""
+    phone = another(stage["commander"])
+    phone.sync()
+    moved = sorted((one["kind"], one["accepted"]) for one in phone.all("movement"))
+    (stock,) = [one["quantity"] for one in phone.all("supply") if one["key"] == "radios"]
+    return phone.one("request", id=request), moved, stock
+
+
+def test_two_drivers_dispatch_the_same_request_at_once(stage: Stage) -> None:
+    request, together = requested(stage), threading.Barrier(2)
+
+    def drive(name: str) -> int:
+        together.wait()
+        path = f"/requests/{request}/movements/{new_id()}"
+        return (
+            another(stage[name]).call("PUT", path, {"kind": "dispatched", "quantity": 30, "carrier": name}).status_code
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(drive, ("logistics_one", "logistics_lead"))) == [201, 201], "both are kept"
+    found, moved, stock = stood(stage, request)
+    assert moved == [("dispatched", False), ("dispatched", True)]
+    assert (found["sent"], found["contested"], found["state"], stock) == (30, True, "dispatched", 10)
+
+
+def test_a_dispatch_after_the_cancellation_is_a_claim_and_takes_nothing_from_the_shelf(stage: Stage) -> None:
+    request = requested(stage)
+    stage["logistics_one"].later(f"/requests/{request}/movements", {"kind": "dispatched", "quantity": 30})
+    stage["visitors_one"].fact(f"/requests/{request}/movements", {"kind": "cancelled"})
+    stage["logistics_one"].drain()
+    found, moved, stock = stood(stage, request)
+    assert moved == [("cancelled", True), ("dispatched", False)]
+    assert (found["state"], found["sent"], found["contested"], stock) == ("cancelled", 0, True, 40)
+
+
+def test_a_receipt_that_arrives_before_the_dispatch_is_kept_and_shown(stage: Stage) -> None:
+    request = requested(stage)
+    stage["logistics_one"].later(f"/requests/{request}/movements", {"kind": "dispatched", "quantity": 30})
+    stage.move(minutes=1)
+    stage["visitors_one"].fact(f"/requests/{request}/movements", {"kind": "received", "quantity": 28})
+    stage["logistics_one"].drain()
+    found, moved, stock = stood(stage, request)
+    assert moved == [("dispatched", True), ("received", False)]
+    assert (found["state"], found["sent"], found["contested"], stock) == ("dispatched", 30, True, 10)
 
 
 def test_a_phone_that_is_behind_what_is_kept_starts_afresh_and_keeps_its_queue(stage: Stage) -> None:
