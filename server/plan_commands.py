@@ -24,6 +24,7 @@ from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
 from server.planning.lint import lint_text
 from server.planning.simulate import simulate
+from server.planning.steps import StepUnfit
 
 T = TypeVar("T")
 START = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
@@ -103,8 +104,8 @@ def simulate_(config: Config, name: str, steps: tuple[str, ...], start: datetime
     try:
         given = [language.step(word) for word in steps]
         happenings = simulate(compiled, given, began, compiled.timezone or "Asia/Shanghai")
-    except (phrases.PhraseError, KeyError, ValueError) as error:
-        raise click.UsageError(f"a step does not fit the plan: {error}") from None
+    except (phrases.PhraseError, StepUnfit) as error:
+        raise click.UsageError(f"a step does not fit the plan: {error.en} {error.zh}") from None
     for one in happenings:
         click.echo(language.line(one, began))
 

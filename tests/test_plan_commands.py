@@ -163,6 +163,7 @@ def test_simulate_prints_what_would_happen(tocsin: Tocsin, file: Path) -> None:
     lines = tocsin("simulate", str(file), "plan.activated", "queue.people=60@5min").stdout.splitlines()
     assert any(line.startswith("0:05:00  level_proposed  queue.heavy") for line in lines)
     assert tocsin("simulate", CROWD, "incident.reported").stdout
+    assert "plan.activated" in tocsin("simulate", str(file), "plan.activatd", code=2).stderr
     assert "soon" in tocsin("simulate", str(file), "plan.activated@soon", code=2).stderr
 
 

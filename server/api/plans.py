@@ -20,6 +20,7 @@ from server.planning.findings import PlanErrors
 from server.planning.lint import lint_text
 from server.planning.loader import MAX_BYTES
 from server.planning.simulate import Step, simulate
+from server.planning.steps import StepUnfit
 
 blp = http.blueprint("plans")
 
@@ -189,9 +190,9 @@ def simulate_plan(data: dict[str, Any]) -> Response:
     start = data.get("start") or now()
     try:
         found = simulate(plan, steps, start, plan.timezone or "Asia/Shanghai", timedelta(seconds=data["until_seconds"]))
-    except (KeyError, ValueError) as error:
+    except StepUnfit as error:
         raise errors.Refused(
-            "step_unfit", "演练步骤与预案不符。", f"A step does not fit the plan: {error}", path="steps"
+            "step_unfit", f"演练步骤与预案不符：{error.zh}", f"A step does not fit the plan: {error.en}", path="steps"
         ) from None
     return jsonify(
         {

@@ -1,6 +1,6 @@
 """Decisions of the leadership group: verify, activate or not, levels, fallback, restore, end, and changes to limits."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,6 @@ KINDS = (
     "verify", "dismiss", "activate", "decline", "level", "fallback", "evacuate", "restore", "resume", "end",
     "extend_limit", "pause_limit", "resume_limit", "end_limit", "stand_down", "revise",
 )  # fmt: skip
-OVER = {"service.restored", "fault.cleared", "data.restored", "situation.controlled"}
 NEED_REASON = ("dismiss", "decline", "extend_limit", "pause_limit", "end_limit", "stand_down", "resume")
 TITLES = {
     "verify": ("核实事件", "verified the incident"), "dismiss": ("判定事件不成立", "dismissed the incident"),
@@ -68,6 +67,7 @@ def decide(
     """
     if choice.kind in NEED_REASON and not choice.reason:
         raise Refused("reason_needed", "请填写理由。", "Give a reason.", path="reason")
+    _require_unlocked(session, incident, choice.kind)
     subject = {
         k: v
         for k, v in vars(choice).items()
@@ -86,6 +86,17 @@ def decide(
     )  # fmt: skip
     EFFECTS[choice.kind](session, incident, choice, by, occurred_at)
     return decision
+
+
+def _require_unlocked(session: Session, incident: Incident, kind: str) -> None:
+    """Raise Conflict while an interlock of the plan holds this decision: no reason opens it, only what it needs."""
+    plan = plans.rules_of(session, incident.revision)
+    held = rules.locked_items(plan, incidents.known(session, incident, plan)) if plan and plan.interlocks else ()
+    for lock in held:
+        if lock.target == f"decision.{kind}":
+            words, shown = lock.words, rules.to_jsonable(lock.clause)
+            state = {"locked_until": {"interlock": lock.interlock, "words": rules.to_jsonable(words), "clause": shown}}
+            raise Conflict("interlocked", words.zh, words.en, state=state)
 
 
 def _verify(session: Session, incident: Incident, choice: Choice, by: Standing, at: datetime) -> None:
@@ -107,9 +118,9 @@ def _activate(session: Session, incident: Incident, choice: Choice, by: Standing
         session.flush()
     if incident.revision is None:
         raise Refused("plan_needed", "请选择要启动的预案。", "Choose the plan to activate.", path="plan")
+    course.activate(session, incident, by.id, at)
     if choice.level is not None and choice.scale is not None:
         _level(session, incident, choice, by, at)
-    course.activate(session, incident, by.id, at)
 
 
 def _decline(session: Session, incident: Incident, choice: Choice, by: Standing, at: datetime) -> None:
@@ -188,20 +199,20 @@ def _end(session: Session, incident: Incident, choice: Choice, by: Standing, at:
             f"{mode.title['zh']}仍为手工操作",
             f"{mode.title['en']} still works on paper",
         )
-    _close(session, incident, at, lasting=_lasting(plan))
+    _close(session, incident, at, plan)
     course.happen(session, incident, "response.ended", occurred_at=at, by=by.id)
     reviews.begin(session, incident, plan, at)
 
 
-def _lasting(plan: rules.Plan | None) -> frozenset[str]:
-    """The limits the end does not stop: their clock begins when the trouble is over (data by the next day, the review)."""
-    return frozenset(limit.key for limit in rules.all_limits(plan) if OVER & {*limit.starts}) if plan else frozenset()
-
-
-def _close(session: Session, incident: Incident, at: datetime, *, lasting: Collection[str] = ()) -> None:
-    """Stop what runs: limits are cancelled, proposals set aside, alerts end (orders given by the end itself come after)."""
+def _close(session: Session, incident: Incident, at: datetime, plan: rules.Plan | None = None) -> None:
+    """Stop what runs: limits the end meets are met, others cancelled, proposals set aside, alerts end (orders given by
+    the end itself come after). What the plan says lasts runs on."""
+    lasting = rules.lasting(plan) if plan else frozenset()
+    met = {limit.key for limit in rules.limits_ended_by(plan, "response.ended")} if plan else set()
     for limit in limits.running(session, incident.id):
-        if limit.key not in lasting and not limit.key.startswith(("report-", "back-entry-")):
+        if limit.key in met:
+            limits.end(session, limit, limits.MET, at)
+        elif limit.key not in lasting:
             limits.end(session, limit, limits.CANCELLED, at)
     for kind in ("level", "activate", "fallback", "evacuate", "restore", "end", "manual"):
         proposals.close(session, incident, kind, "set_aside")

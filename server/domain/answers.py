@@ -114,7 +114,7 @@ def _follow(session: Session, alert: Alert, row: Recipient, kind: str, by: Stand
     if plan is None:
         return
     order = session.get(orders.Order, alert.order) if alert.order else None
-    waited = {fact for limit in rules.all_limits(plan) for fact in limit.ends}
+    waited = rules.listens_to(plan)
     if order is not None and order.key and f"order.{order.key}.answered" in waited and kind != "cannot":
         course.happen(session, incident, f"order.{order.key}.answered", occurred_at=at, by=by.id)
     team = session.get(people.Team, alert.team) if alert.team else None

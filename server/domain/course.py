@@ -1,7 +1,7 @@
 """The course of an incident: a fact happens, and the plan's limits, routes, phases, orders, locks and levels follow."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,9 +26,13 @@ from server.domain import (
 )
 from server.domain.checklists import clause, words
 from server.domain.incidents import Happening, Incident
+from server.domain.rules import lengths
+from server.domain.rules.guidance import Hours
+from server.domain.rules.situations import Trigger
 from server.domain.rules.teams import Route
 
 TIMERS = ("tier-", "level-")  # clocks that begin something by themselves, not times that somebody must keep
+NOT_ACTIVE = ("reported", "verified", "warning")
 DEEPEST = 12  # facts that make facts; a plan that goes deeper than this loops
 
 
@@ -74,25 +78,64 @@ def happen(
             happen(session, incident, f"limit.{limit.key}.met", occurred_at=at, depth=depth + 1)
     known = incidents.known(session, incident, plan)
     for starting in rules.limits_started_by(plan, key, known):
-        start_limit(session, incident, plan, starting, at, known)
+        start_limit(session, incident, plan, starting, at, known, key)
+    _start_waiting(session, incident, plan, key, known)
     for phase in rules.phases_started_by(plan, key):
         begin_phase(session, incident, plan, phase, at, depth)
-    for route in plan.routes:
-        if route.on == key and _in_hours(session, route.hours, at):
-            follow_route(session, incident, plan, route, 0)
+    for route in rules.routes_for(plan, key, _hours(session, plan, at)):
+        follow_route(session, incident, plan, route, 0)
+    for trigger in plan.triggers:
+        if trigger.on == key != "incident.reported" and rules.holds(trigger.when, known) is True:
+            set_off(session, incident, plan, trigger, at)
     _give_orders_of_open_phases(session, incident, plan, depth)
     _unlock(session, incident, plan)
-    proposals.propose_levels(session, incident, plan)
+    propose_levels(session, incident, plan, depth)
     return fact
 
 
+def set_off(session: Session, incident: Incident, plan: rules.Plan, trigger: Trigger, at: datetime) -> None:
+    """Start the plan, warn, or put the decision to those who decide, as the trigger says."""
+    if trigger.mode == "automatic":
+        _activate_by_itself(session, incident, at)
+    elif trigger.mode == "warning":
+        warn(session, incident, at)
+    elif trigger.mode == "decided" and incident.status in NOT_ACTIVE:
+        _ask_to_activate(session, incident, plan, trigger.by, words(trigger.words), clause(plan.authority.clause))
+
+
+def warn(session: Session, incident: Incident, at: datetime, depth: int = 0) -> None:
+    """Issue the plan's warning, once and only before it is activated."""
+    if incident.status in ("reported", "verified"):
+        incidents.move(incident, "warning", allowed=("reported", "verified"))
+        happen(session, incident, "plan.warned", occurred_at=at, depth=depth)
+
+
+def _activate_by_itself(session: Session, incident: Incident, at: datetime) -> None:
+    if incident.status in NOT_ACTIVE:
+        activate(session, incident, None, at)
+
+
+def _ask_to_activate(
+    session: Session, incident: Incident, plan: rules.Plan, by: str | None, said: dict[str, str], clause_: Any
+) -> None:
+    teams = plans.teams_for(session, plan, by or plan.authority.decides)
+    title = {"zh": "是否启动预案", "en": "Activate the plan or not"}
+    proposals.ask(session, incident, "activate", title, said, clause_, teams[0] if teams else None)
+
+
 def start_limit(
-    session: Session, incident: Incident, plan: rules.Plan, rule: rules.LimitRule, at: datetime, known: dict[str, Any]
-) -> limits.Limit | None:
-    """Start a limit's clock; None when it runs already, started at that moment before, or its length is not known yet."""
+    session: Session, incident: Incident, plan: rules.Plan, rule: rules.LimitRule, at: datetime, known: dict[str, Any],
+    fact: str | None = None,
+) -> limits.Limit | None:  # fmt: skip
+    """Start a limit's clock because of a fact.
+
+    None when it runs already or has run and does not begin anew, or when its length is not known yet.
+    """
     same = select(limits.Limit).where(limits.Limit.incident == incident.id, limits.Limit.key == rule.key)
     for before in session.scalars(same):
         if before.status in (limits.RUNNING, limits.PAUSED) or before.started_at == at:
+            return None
+        if not _begins_anew(session, incident, rule, fact):
             return None
     try:
         due = rules.due_at(rule, at, plan.timezone or people.organisation(session).timezone, known)
@@ -112,6 +155,32 @@ def start_limit(
         refs={"limit": limit.id}, occurred_at=at,
     )  # fmt: skip
     return limit
+
+
+def _begins_anew(session: Session, incident: Incident, rule: rules.LimitRule, fact: str | None) -> bool:
+    times: dict[str, list[datetime]] = {}
+    for one in incidents.happened(session, incident.id):
+        times.setdefault(one.key, []).append(one.occurred_at)
+    earlier, last = times.get(fact or "", [])[:-1], {key: when[-1] for key, when in times.items()}
+    return rules.may_run_again(rule, fact or "", earlier[-1] if earlier else None, last)
+
+
+def _start_waiting(session: Session, incident: Incident, plan: rules.Plan, measure: str, known: dict[str, Any]) -> None:
+    """Set the clocks whose length is the value just measured, from when each began to count."""
+    for rule in rules.limits_waiting_for(plan, measure):
+        happened = incidents.occurred(session, incident.id)
+        began = [happened[fact] for fact in rule.starts if fact in happened]
+        over = any(happened[fact] >= max(began) for fact in rule.ends if fact in happened) if began else True
+        if not over and rules.holds(rule.when, known) is not False:
+            start_limit(session, incident, plan, rule, max(began), known)
+
+
+def propose_levels(session: Session, incident: Incident, plan: rules.Plan, depth: int = 0) -> None:
+    """Put the levels that what is known calls for to those who decide; one that is automatic sets itself, upwards only."""
+    for found in proposals.propose_levels(session, incident, plan):
+        before = incident.levels.get(found.scale)
+        if found.level.activation == "automatic" and not rules.is_lowering(plan, found.scale, before, found.level.key):
+            set_level(session, incident, plan, found.scale, found.level.key, None, now(), depth + 1)
 
 
 def begin_phase(
@@ -138,7 +207,7 @@ def reconsider(session: Session, incident: Incident) -> None:
     if plan is not None:
         _give_orders_of_open_phases(session, incident, plan, 0)
         _unlock(session, incident, plan)
-        proposals.propose_levels(session, incident, plan)
+        propose_levels(session, incident, plan)
 
 
 def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rules.OrderRule, depth: int = 0) -> None:
@@ -154,7 +223,7 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         order = orders.Order(
             id=new_id(), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
             text=words(rule.text), critical=rule.critical, read_back=rule.read_back, clause=clause(rule.clause),
-            issued_at=at, due_at=at + incidents.pace(incident, timedelta(seconds=rule.within.seconds)) if rule.within else None, status="issued",
+            issued_at=at, due_at=_due(session, incident, plan, rule.within, at), status="issued",
         )  # fmt: skip
         incidents.join(session, incident, team)
         session.add(order)
@@ -180,6 +249,20 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         following = [team for key in rule.quorum.next for team in plans.teams_for(session, plan, key)]
         ladders.ask_for(session, incident, asked, rule.quorum, list(dict.fromkeys(following)))
     happen(session, incident, f"order.{rule.key}.issued", depth=depth + 1)
+
+
+def _due(
+    session: Session, incident: Incident, plan: rules.Plan, within: rules.Length | None, at: datetime
+) -> datetime | None:
+    """When an order has to be carried out; None where the plan gives no time or hangs it on what nobody measured yet."""
+    if within is None:
+        return None
+    zone = ZoneInfo(plan.timezone or people.organisation(session).timezone)
+    try:
+        due = lengths.due(within, at, zone, incidents.known(session, incident, plan))
+    except rules.LengthUnknown:
+        return None
+    return at + incidents.pace(incident, due - at)
 
 
 def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: Route, step: int) -> None:
@@ -215,9 +298,10 @@ def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: 
 
 
 def set_level(
-    session: Session, incident: Incident, plan: rules.Plan, scale: str, level: str, by: str | None, at: datetime
-) -> None:
-    """Set a level of a scale; the plan's orders for it follow."""
+    session: Session, incident: Incident, plan: rules.Plan, scale: str, level: str, by: str | None, at: datetime,
+    depth: int = 0,
+) -> None:  # fmt: skip
+    """Set a level of a scale; the plan's orders for it follow, and what the level does to the plan."""
     before = incident.levels.get(scale)
     rule = next(one for one in plan.scale(scale).levels if one.key == level)
     incident.levels = {**incident.levels, scale: level}
@@ -239,15 +323,23 @@ def set_level(
         by=by,
         occurred_at=at,
     )
-    happen(session, incident, "level.set", occurred_at=at, by=by, value=f"{scale}.{level}")
+    happen(session, incident, "level.set", occurred_at=at, by=by, value=f"{scale}.{level}", depth=depth)
+    if before != level:
+        happen(session, incident, f"level.{scale}.{level}", occurred_at=at, by=by, depth=depth)
     if before is not None and before != level:
         lowered = rules.is_lowering(plan, scale, before, level)
-        happen(session, incident, "level.lowered" if lowered else "level.raised", occurred_at=at, by=by)
+        happen(session, incident, "level.lowered" if lowered else "level.raised", occurred_at=at, by=by, depth=depth)
+    if rule.activation == "automatic":
+        _activate_by_itself(session, incident, at)
+    elif rule.activation == "warning":
+        warn(session, incident, at, depth)
+    elif rule.activation == "decided" and incident.status in NOT_ACTIVE:
+        _ask_to_activate(session, incident, plan, None, words(rule.action), clause(rule.clause))
 
 
 def activate(session: Session, incident: Incident, by: str | None, at: datetime) -> None:
     """Start the plan: the incident is activated and everything the plan hangs on that follows."""
-    incidents.move(incident, "activated", allowed=("reported", "verified", "warning"))
+    incidents.move(incident, "activated", allowed=NOT_ACTIVE)
     incident.activated_at = at
     proposals.close(session, incident, "activate", "taken")
     happen(session, incident, "plan.activated", occurred_at=at, by=by)
@@ -332,15 +424,11 @@ def _outside_no_phone_zone(session: Session, plan: rules.Plan, rule: rules.Order
     return [person.id for person in asked]
 
 
-def _in_hours(session: Session, hours: str, at: datetime) -> bool:
-    """Whether a route applies at this moment: working is Monday to Friday, 8 to 18, in the organisation's zone."""
-    if hours == "always":
-        return True
+def _hours(session: Session, plan: rules.Plan, at: datetime) -> Hours:
+    """Whether it is working hours, night or a holiday for this organisation."""
     organisation = people.organisation(session)
-    local = at.astimezone(ZoneInfo(organisation.timezone))
-    holiday = local.weekday() >= 5 or local.date().isoformat() in organisation.settings.get("holidays", ())
-    night = not 8 <= local.hour < 18
-    return {"holiday": holiday, "night": night and not holiday, "working": not holiday and not night}[hours]
+    days = {date.fromisoformat(day) for day in organisation.settings.get("holidays", ())}
+    return rules.hours_at(at, plan.timezone or organisation.timezone, days)
 
 
 def publish_notice(

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import alerts, continuity, course, incidents, limits, people, plans, proposals, rules, timeline
+from server.domain import alerts, continuity, course, limits, people, plans, proposals, rules, timeline
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
@@ -98,9 +98,7 @@ def _follow(
         if incident.status in ("reported", "verified", "warning"):
             course.activate(session, incident, None, limit.due_at)
     elif rule.warn:
-        if incident.status in ("reported", "verified"):
-            incidents.move(incident, "warning", allowed=("reported", "verified"))
-            course.happen(session, incident, "plan.warned")
+        course.warn(session, incident, limit.due_at)
     elif rule.order:
         course.give_order(session, incident, plan, plan.order(rule.order))
     elif rule.tier:
@@ -168,7 +166,7 @@ def _propose(
     said: dict[str, Any],
 ) -> None:
     if rule.level is None:
-        proposals.propose_levels(session, incident, plan)
+        course.propose_levels(session, incident, plan)
         return
     scale_key, _, level_key = rule.level.partition(".")
     scale = plan.scale(scale_key)

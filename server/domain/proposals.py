@@ -76,10 +76,11 @@ def close(session: Session, incident: Incident, kind: str, status: str, scale: s
             proposal.status = status
 
 
-def propose_levels(session: Session, incident: Incident, plan: rules.Plan) -> None:
-    """Work out each scale anew; what differs from the level set is proposed, or done where the plan says by itself."""
+def propose_levels(session: Session, incident: Incident, plan: rules.Plan) -> list[rules.Proposal]:
+    """Work out each scale anew; what differs from the level set is proposed, once. Returns what was proposed now."""
+    fresh: list[rules.Proposal] = []
     if incident.status in incidents.CLOSED:
-        return
+        return fresh
     known = incidents.known(session, incident, plan)
     for scale in plan.scales:
         found = rules.propose_level(plan, scale.key, known)
@@ -93,6 +94,7 @@ def propose_levels(session: Session, incident: Incident, plan: rules.Plan) -> No
         )  # fmt: skip
         if made is None:
             continue
+        fresh.append(found)
         body = {
             "zh": f"{found.level.action.zh}（{found.reason.zh}）",
             "en": f"{found.level.action.en} ({found.reason.en})",
@@ -101,3 +103,4 @@ def propose_levels(session: Session, incident: Incident, plan: rules.Plan) -> No
             alerts.issue_to(
                 session, incident, plan, key, title, body, critical=found.level.rank <= 2, clause_=clause(found.clause)
             )
+    return fresh

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from server.db import new_id
-from server.domain import alerts, course, field_reports, incidents, places, plans, proposals, rules, tallies, timeline
-from server.domain.checklists import clause, words
+from server.domain import alerts, course, field_reports, incidents, places, plans, rules, tallies, timeline
 from server.domain.errors import Refused
 from server.domain.incidents import Incident
 from server.domain.people import Standing
@@ -43,31 +42,9 @@ def raise_incident(
     if trigger is not None:
         if trigger.on != "incident.reported":
             course.happen(session, incident, trigger.on, occurred_at=occurred_at, by=by.id)
-        _begin(session, incident, plan, trigger, occurred_at)
+        if rules.holds(trigger.when, incidents.known(session, incident, plan)) is not False:
+            course.set_off(session, incident, plan, trigger, occurred_at)
     return incident
-
-
-def _begin(session: Session, incident: Incident, plan: rules.Plan, trigger: Any, at: datetime) -> None:
-    """Start the plan, warn, or put the decision to those who decide, as the trigger says."""
-    if rules.holds(trigger.when, incidents.known(session, incident, plan)) is False:
-        return
-    if trigger.mode == "automatic" and incident.status in ("reported", "verified", "warning"):
-        course.activate(session, incident, None, at)
-    elif trigger.mode == "warning" and incident.status == "reported":
-        incidents.move(incident, "warning", allowed=("reported",))
-        course.happen(session, incident, "plan.warned", occurred_at=at)
-    elif trigger.mode == "decided":
-        teams = plans.teams_for(session, plan, trigger.by or plan.authority.decides)
-        title = {"zh": "是否启动预案", "en": "Activate the plan or not"}
-        proposals.ask(
-            session,
-            incident,
-            "activate",
-            title,
-            words(trigger.words),
-            clause(plan.authority.clause),
-            teams[0] if teams else None,
-        )
 
 
 def record_fact(

@@ -15,6 +15,7 @@ from server.planning.findings import Finding, PlanErrors
 from server.planning.lint import lint_text
 from server.planning.schema import json_schema
 from server.planning.simulate import Happening, Step, simulate
+from server.planning.steps import StepUnfit
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     except phrases.PhraseError as error:
         parser.error(str(error))
     start = given.start if given.start.tzinfo else given.start.replace(tzinfo=UTC)
-    return _write(line(one, start) for one in simulate(plan, steps, start))
+    try:
+        return _write(line(one, start) for one in simulate(plan, steps, start))
+    except StepUnfit as error:
+        parser.error(f"{error.en} {error.zh}")
 
 
 def _lint(files: Iterable[Path]) -> int:

@@ -22,7 +22,7 @@ from server.planning.names import Names, child, items, nearest, text
 
 BAD = object()
 MAX_FINDINGS = 50
-MAX_COMPARISONS = 2_000
+MAX_COMPARISONS = 1_200
 _PLACEHOLDER = re.compile(r"^[xX×]+\b|\b[xX×]+\s|[xX×]+(?=[小分天次倍人])|待定|TBD|TODO")
 _Local = Literal["number", "choice", "flag"]
 _ITEM_MEASURES: Final[Mapping[str, _Local]] = {"number": "number", "choice": "choice"}

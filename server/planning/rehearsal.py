@@ -13,6 +13,7 @@ from server.domain import rules
 from server.domain.rules import Clause, Consequence, LimitRule, OrderRule, Plan, Words
 from server.domain.rules.levels import title_of
 from server.planning.happenings import Happening, Kind
+from server.planning.steps import Steps
 
 DECIDING_FACTS: Final = MappingProxyType(
     {
@@ -41,7 +42,8 @@ class Simulation:
         self.proposed: dict[str, str | None] = {}
         self.running: dict[str, tuple[LimitRule, datetime]] = {}
         self.waiting: dict[str, tuple[LimitRule, datetime]] = {}
-        self.started: set[str] = set()
+        self.began: dict[str, datetime] = {}
+        self.steps = Steps(plan)
         self.open_phases: list[str] = []
         self.begun: set[str] = set()
         self.issued: set[str] = set()
@@ -58,10 +60,11 @@ class Simulation:
         self.now = max(self.now, to.astimezone(UTC))
 
     def tell(self, name: str, value: bool | int | float | str = True) -> None:
-        """A fact happens, a level is set, an item is marked, or a measure gets its value, now."""
+        """A fact happens, a level is set, an item is marked, or a measure gets its value, now. Raises StepUnfit."""
+        self.steps.check(name, value)
         if name.startswith("item."):
             self._mark(name, value)
-        elif self._is_measure(name):
+        elif name in self.steps.measures or name in self.steps.flags:
             self._measure(name, value)
         elif self._locked(DECIDING_FACTS.get(name, "")):
             return
@@ -69,11 +72,6 @@ class Simulation:
             self._happen(name)
         self._drain()
         self._reconsider()
-
-    def _is_measure(self, name: str) -> bool:
-        judged = (one.key for scale in self.plan.scales for level in scale.levels for one in level.alternatives)
-        confirmed = (one.key for one in self.plan.end.conditions) if self.plan.end else ()
-        return name in {*(measure.key for measure in self.plan.measures), *judged, *confirmed}
 
     def _measure(self, name: str, value: object) -> None:
         self.known[name] = value
@@ -111,6 +109,7 @@ class Simulation:
             self._take(self._facts.popleft())
 
     def _take(self, fact: str) -> None:
+        before = self.happened.get(fact)
         self.known[fact], self.happened[fact] = True, self.now
         self._log("fact", fact, words=title_of(self.plan, fact))
         if fact.startswith("level.") and fact.count(".") == 2:
@@ -119,9 +118,11 @@ class Simulation:
             self.running.clear()
             self.waiting.clear()
         self._end_limits(fact)
+        if fact == "response.ended":
+            self._stop_clocks()
         for limit in rules.limits_started_by(self.plan, fact, self._all_known()):
-            if limit.key not in self.started:
-                self.started.add(limit.key)
+            if self._may_begin(limit, fact, before):
+                self.began[limit.key] = self.now
                 self._run(limit, self.now)
         for route in rules.routes_for(self.plan, fact, rules.hours_at(self.now, self.timezone, self.holidays)):
             self._log("alert", route.key, route.to[:1], route.words or route.title, route.clause)
@@ -135,6 +136,18 @@ class Simulation:
             if ended:
                 self._log("limit_met", limit.key, (limit.owner,), limit.title, limit.clause)
                 self._happen(f"limit.{limit.key}.met")
+
+    def _stop_clocks(self) -> None:
+        lasting = rules.lasting(self.plan)
+        for clocks in (self.running, self.waiting):
+            for key in [key for key in clocks if key not in lasting]:
+                del clocks[key]
+
+    def _may_begin(self, limit: LimitRule, fact: str, before: datetime | None) -> bool:
+        if limit.key in self.running or limit.key in self.waiting:
+            return False
+        began = self.began.get(limit.key)
+        return began is None or began != self.now and rules.may_run_again(limit, fact, before, self.happened)
 
     def _run(self, limit: LimitRule, began: datetime) -> None:
         try:
@@ -255,7 +268,8 @@ class Simulation:
         self.proposed[scale] = level
         self._log("level_proposed", f"{scale}.{level}", (self.plan.scale(scale).by,), words, clause)
         rule = next(one for one in self.plan.scale(scale).levels if one.key == level)
-        if rule.activation == "automatic":
+        lowering = rules.is_lowering(self.plan, scale, self.levels.get(scale), level)
+        if rule.activation == "automatic" and not lowering:  # down again only by a person
             self._happen(f"level.{scale}.{level}")
 
     def _all_known(self) -> dict[str, object]:

@@ -75,6 +75,7 @@ def test_d14_both_insurance_plans_have_all_four_levels(source, hours, level):
 )
 def test_each_hospital_goes_to_paper_tier_by_tier(source, row, after, orders):
     simulation = _begun(source, {}, "service.interrupted")
+    simulation.tell("plan.activated")  # an early activation sends no post to paper before its tier
     simulation.advance(START + after - SECOND)
     assert not orders & _orders(simulation), row
     simulation.advance(START + after)

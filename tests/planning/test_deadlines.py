@@ -61,8 +61,6 @@ CLOCKS = [
 @pytest.mark.parametrize(("row", "source", "key", "fact", "length", "follows"), CLOCKS, ids=lambda value: str(value))
 def test_it_passes_at_the_limit_and_not_one_second_earlier(row, source, key, fact, length, follows):
     simulation = Simulation(PLANS[source], START)
-    if row in ("D24", "D25", "D30", "D31"):
-        simulation.tell("surge.seen")
     simulation.tell(fact)
     simulation.advance(START + length - SECOND)
     assert key not in passed(simulation)

@@ -1,5 +1,6 @@
 """A defective plan per class of defect, each with exactly the finding it was made for; a clean plan yields nothing."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,36 @@ def test_plans_side_by_side_contradict_each_other():
 @pytest.mark.parametrize("text", ["容量 200 人，限 3×4 米", "乘坐 X 光机通道", "见附录（一）", "箱号 BX12"])
 def test_what_looks_like_a_blank_but_is_none(text):
     assert lint_text(changed(("text: 增开窗口。 |", f"text: {text} |"))) == []
+
+
+def wide_table(measures: int, levels: int, joined: str) -> str:
+    """The sound plan with a level table of so many measures and levels."""
+    own = "".join(f"  - {{key: m{n}, title: 一 | M, kind: number, unit: people}}\n" for n in range(measures))
+    rows = "".join(
+        f"      - {{key: v{rank}, title: 一 | L, rank: {rank + 1}, action: 一 | A, when: "
+        + f" {joined} ".join(f"m{n} >= {100 - rank}" for n in range(measures))
+        + "}\n"
+        for rank in range(levels)
+    )
+    text = changed(("measures:\n", "measures:\n" + own))
+    return text[: text.index("      - {key: heavy")] + rows + text[text.index("phases:\n") :]
+
+
+LIMIT = "  - {{key: l{n}, title: 一 | L, owner: counter, starts: [plan.warned], length: {n} min, ends: [situation.controlled], then: [{{warn: true}}], clause: 1 | 一 | O}}\n"
+FACT = '  - {{key: f{n}, subject: lpg, title: 爆炸下限 | Lower limit, value: {n}, unit: "%", clause: 1 | 爆炸下限为 9{n}% | One}}\n'
+HEAVY = {
+    "40 measures, 20 levels": wide_table(40, 20, "or"),
+    "3 measures, 60 levels": wide_table(3, 60, "and"),
+    "a ring of 185 limits": with_more(*(LIMIT.format(n=n + 1) for n in range(185))),
+    "300 facts that contradict each other": with_more("safety_facts:\n", *(FACT.format(n=n + 1) for n in range(300))),
+    "9,000 brackets": changed(("text: 增开窗口。 |", f"text: {'（' * 9000} |")),
+    "2,000 items announced": changed(("text: 增开窗口。 |", f"text: 三类事件：{'、甲' * 2000} |")),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_no_plan_keeps_the_linter_busy(name):
+    compiled = compile_source(HEAVY[name])
+    began = time.process_time()
+    lint(compiled)
+    assert time.process_time() - began < 0.5

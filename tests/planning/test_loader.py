@@ -87,6 +87,7 @@ def test_words_that_look_like_values_stay_words():
 
 ITEM = "      - {{key: i{n}, text: 检查第 {n} 项设备并登记 | Check device {n} and write it down{more}}}\n"
 FACT = "  - {{key: some.fact-{n}, title: 一 | One}}\n"
+LIMIT = "  - {{key: l{n}, title: 一 | L, owner: counter, starts: [plan.warned], length: 5 min, ends: [situation.controlled], then: [{{warn: true}}], clause: 1 | 一 | O}}\n"
 BEFORE_LAST_ITEM = "      - {key: cut,"
 HEAVY = {
     "490 items": ((BEFORE_LAST_ITEM, "".join(ITEM.format(n=n, more="") for n in range(490)) + BEFORE_LAST_ITEM),),
@@ -107,6 +108,22 @@ HEAVY = {
         ("ends: [situation.controlled]", "ends: [" + ", ".join(f"sme.fat-{n}" for n in range(400)) + "]"),
     ),
     "400 terms": (("queue.people >= 30", "queue.people >= 30" + " or queue.people >= 30" * 400),),
+    "60 wrong names among 480 that are nearly alike": (
+        ("facts:\n", "facts:\n" + "".join(FACT.format(n=f"{'x' * 40}-{n}") for n in range(480))),
+        ("ends: [situation.controlled]", "ends: [" + ", ".join(f"some.fact-{'x' * 40}{n}" for n in range(60)) + "]"),
+    ),
+    "185 limits": (("limits:\n", "limits:\n" + "".join(LIMIT.format(n=n) for n in range(185))),),
+    "9,900 digits": (("length: 30 min", "length: " + "9" * 9900),),
+    "9,000 blanks in a condition": (("queue.people >= 30", "queue.people" + " " * 9000 + ">= 30"),),
+    "9,000 blanks in a text": (("增开窗口。 | Open counters.", "一" + " " * 9000 + "|"),),
+    "60 links": (
+        (
+            "limits:\n",
+            "links:\n"
+            + "".join(f'  - {{title: 附 | A, url: "https://{"a." * 200}example.org/{n}"}}\n' for n in range(60))
+            + "limits:\n",
+        ),
+    ),
     "4,000 brackets": (("queue.people >= 30", "(" * 4000),),
     "2,000 units": (("length: 30 min", "length: " + "1 h " * 2000),),
 }

@@ -11,6 +11,7 @@ from server.db import new_id
 from server.domain import plans
 from server.domain.people import Person
 from server.domain.rules import Plan
+from server.domain.rules.conditions import Condition
 from server.planning.compiler import compile_plan
 from tests.cast import LIBRARY, Cast, Stage
 from tests.stage import set_stage
@@ -56,6 +57,9 @@ def test_it_is_lived_through(stage: Stage, plan: Plan) -> None:
     if "service.restored" not in {row["key"] for row in commander.all("fact")}:
         decide(stage, incident, "restore")
     work_off(stage)
+    for interlock in plan.interlocks:
+        if "decision.end" in interlock.locks:
+            measure(stage, incident, interlock.needs)
     decide(stage, incident, "end", reason="全过程演练结束。")
     commander.sync()
     assert commander.one("incident", id=incident)["status"] == "ended"
@@ -71,15 +75,30 @@ def decide(stage: Stage, incident: str, kind: str, **more: Any) -> None:
     stage["commander"].fact(f"/incidents/{incident}/decisions", {"kind": kind, **more})
 
 
+def measure(stage: Stage, incident: str, needs: Condition) -> None:
+    """Record what an interlock asks for."""
+    for leaf in needs.leaves():
+        step = {"<": -1, ">": 1}.get(leaf.op, 0)
+        value = leaf.value + step if step and isinstance(leaf.value, int | float) else leaf.value
+        body = {"key": leaf.name} if leaf.op == "fact" else {"key": leaf.name, "value": leaf.op == "flag" or value}
+        stage["commander"].fact(f"/incidents/{incident}/facts", body)
+
+
 def reached(plan: Plan) -> set[str]:
     """The orders that activation, the fallback and the evacuation send by themselves."""
     told = {"plan.activated", "fallback.decided", "evacuation.decided", "incident.reported"}
     phases = {phase.key for phase in plan.phases if told & set(phase.starts)}
     locked = {lock for interlock in plan.interlocks for lock in interlock.locks}
+    later = {order for tier in (plan.manual.tiers if plan.manual else ()) for order in tier.orders}
+    later |= {one.order for limit in plan.limits for one in limit.then if one.order}
     return {
         order.key
         for order in plan.orders
-        if order.phase in phases and not order.when and not order.levels and f"order.{order.key}" not in locked
+        if order.phase in phases
+        and order.key not in later
+        and not order.when
+        and not order.levels
+        and f"order.{order.key}" not in locked
     }
 
 

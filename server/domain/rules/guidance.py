@@ -16,6 +16,7 @@ from server.domain.rules.plans import Plan
 from server.domain.rules.publications import NoticeRule
 from server.domain.rules.safeguards import Zone
 from server.domain.rules.teams import Route
+from server.domain.rules.timing import all_limits
 from server.domain.rules.words import Clause, Words
 
 Hours = Literal["working", "night", "holiday"]
@@ -45,12 +46,16 @@ def orders_for(
 ) -> tuple[OrderRule, ...]:
     """The orders of a phase (any, if None), for the levels set so far (`scale.level`), optionally of one team.
 
-    An order bound to levels needs one of them; one with a `when` waits until that is known to hold.
+    An order bound to levels needs one of them; one with a `when` waits until that is known to hold. One that a paper
+    tier or a passed limit sends goes out then, not with its phase.
     """
+    later = {order for tier in (plan.manual.tiers if plan.manual else ()) for order in tier.orders}
+    later |= {consequence.order for limit in plan.limits for consequence in limit.then if consequence.order}
     return tuple(
         order
         for order in plan.orders
         if (phase is None or order.phase == phase)
+        and order.key not in later
         and (team is None or order.team == team)
         and (not order.levels or any(level in levels for level in order.levels))
         and holds(order.when, known or {}) is True
@@ -85,6 +90,26 @@ def locked_items(plan: Plan, measures: Mapping[str, object]) -> tuple[Lock, ...]
         if holds(interlock.needs, measures) is not True
         for target in interlock.locks
     )
+
+
+def listens_to(plan: Plan) -> frozenset[str]:
+    """The facts that anything in the plan waits for: limits, phases, routes, triggers and conditions."""
+    heard = {fact for limit in all_limits(plan) for fact in (*limit.starts, *limit.ends)}
+    heard |= {fact for phase in plan.phases for fact in phase.starts}
+    heard |= {route.on for route in plan.routes} | {trigger.on for trigger in plan.triggers}
+    for measure in plan.measures:
+        heard |= {*measure.until, *((measure.since,) if measure.since else ())}
+    conditions = [
+        *(order.when for order in plan.orders),
+        *(limit.when for limit in plan.limits),
+        *(trigger.when for trigger in plan.triggers),
+        *(zone.when for zone in plan.zones),
+        *(level.when for scale in plan.scales for level in scale.levels),
+        *(item.when for checklist in plan.checklists for item in checklist.items),
+        *(one.when for one in (plan.end.conditions if plan.end else ())),
+        *(interlock.needs for interlock in plan.interlocks),
+    ]
+    return frozenset(heard | {leaf.name for one in conditions if one for leaf in one.leaves() if leaf.op == "fact"})
 
 
 def zones_in_force(plan: Plan, measures: Mapping[str, object]) -> tuple[Zone, ...]:

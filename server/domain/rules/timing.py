@@ -18,6 +18,10 @@ from server.domain.rules.situations import Level, MeasureRule, Scale
 from server.domain.rules.words import Words
 
 RESTORED: Final = ("service.restored", "fault.cleared", "response.ended", "incident.dismissed")
+OVER: Final = frozenset(
+    {"service.restored", "fault.cleared", "data.restored", "situation.controlled", "power.restored"}
+)
+TROUBLE: Final = frozenset({"service.interrupted", "data.lost", "power.lost"})
 
 
 def all_limits(plan: Plan) -> tuple[LimitRule, ...]:
@@ -47,6 +51,34 @@ def limits_started_by(plan: Plan, fact: str, known: Mapping[str, object] | None 
 def limits_ended_by(plan: Plan, fact: str) -> tuple[LimitRule, ...]:
     """The limits this fact ends, if they run."""
     return tuple(limit for limit in all_limits(plan) if fact in limit.ends)
+
+
+def limits_waiting_for(plan: Plan, measure: str) -> tuple[LimitRule, ...]:
+    """The limits whose length is the value of this measure: their clock is set when it is known."""
+    return tuple(limit for limit in all_limits(plan) if limit.length.measure == measure)
+
+
+def may_run_again(limit: LimitRule, fact: str, before: datetime | None, happened: Mapping[str, datetime]) -> bool:
+    """Whether a limit that ran already begins anew with a fact that happened `before` too.
+
+    It does when the trouble was over in between, and for what begins with the recovery when there was trouble again: a
+    second outage is counted anew. Somebody else who tells of the same outage, or another of the facts that start the
+    limit, starts nothing twice. `happened` says when each fact last happened.
+    """
+    if before is None:
+        return False
+    own = frozenset(limit.ends) if limit.key.startswith("level-") else OVER & {*limit.ends}
+    between = TROUBLE if fact in OVER else own
+    return any(one in happened and happened[one] >= before for one in between)
+
+
+def lasting(plan: Plan) -> frozenset[str]:
+    """The limits the end of the response does not stop: reports, back-entry, and what begins when the trouble is over."""
+    return frozenset(
+        limit.key
+        for limit in all_limits(plan)
+        if OVER & {*limit.starts} or limit.key.startswith(("report-", "back-entry-"))
+    )
 
 
 def due_at(

@@ -36,10 +36,11 @@ def look_together(plans: list[Compiled]) -> list[Finding]:
 
 
 def _same_clock(report: Report) -> None:
-    for first, second in itertools.combinations(report.plan.limits, 2):
-        same = _clock(first) == _clock(second) and first.ends == second.ends and first.when == second.when
-        if same and first.then != second.then:
-            _say(report, second, first.key)
+    by_clock: dict[tuple[object, ...], LimitRule] = {}
+    for limit in report.plan.limits:
+        first = by_clock.setdefault((_clock(limit), limit.ends, limit.when), limit)
+        if first.then != limit.then:
+            _say(report, limit, first.key)
 
 
 def _say(report: Report, limit: LimitRule, other: str) -> None:
@@ -65,9 +66,9 @@ def _kinds(limit: LimitRule) -> set[str]:
 
 def _loops(report: Report) -> None:
     plan = report.plan
+    made = {limit.key: _made(plan, limit) for limit in plan.limits}
     leads = {
-        limit.key: [other.key for other in plan.limits if set(other.starts) & _made(plan, limit)]
-        for limit in plan.limits
+        key: [other.key for other in plan.limits if not facts.isdisjoint(other.starts)] for key, facts in made.items()
     }
     for start in leads:
         seen: set[str] = set()

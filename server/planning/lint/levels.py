@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 from server.domain.rules.conditions import Condition, holds
 from server.domain.rules.situations import Scale
 from server.planning.lint.report import Report
 
-MAX_POINTS = 20_000
+MAX_LOOKS = 60_000  # comparisons made for all the scales of a plan: a hostile table may cost no more than an honest one
 Axis = list[object]
 
 
 def look(report: Report) -> None:
-    """Every scale of the plan."""
+    """Every scale of the plan; a table with more corners than can be looked at is looked at in part."""
+    looks = MAX_LOOKS // max(1, len(report.plan.scales))
     for scale in report.plan.scales:
         _ranks(report, scale)
         axes = _axes(report, scale)
-        _reach(report, scale, axes)
+        points = looks // max(1, sum(len(list(level.when.leaves())) for level in scale.levels if level.when))
+        if math.prod(map(len, axes.values())) <= points:
+            _reach(report, scale, axes)
         for name, axis in axes.items():
             if len(axis) > 2 and not isinstance(axis[0], bool | str):
-                _walk(report, scale, name, axes)
+                _walk(report, scale, name, axes, points // len(axes) // len(axis))
 
 
 def _ranks(report: Report, scale: Scale) -> None:
@@ -80,9 +84,9 @@ def _reach(report: Report, scale: Scale, axes: dict[str, Axis]) -> None:
             )
 
 
-def _walk(report: Report, scale: Scale, name: str, axes: dict[str, Axis]) -> None:
+def _walk(report: Report, scale: Scale, name: str, axes: dict[str, Axis], most: int) -> None:
     others = {other: axis for other, axis in axes.items() if other != name}
-    for fixed in _grid(others):
+    for fixed in itertools.islice(_grid(others), most):
         row = [(value, _matching(scale, {**fixed, name: value})) for value in axes[name]]
         full = [number for number, (_, found) in enumerate(row) if found]
         gaps = [row[number][0] for number in range(full[0], full[-1]) if not row[number][1]] if full else []
@@ -128,5 +132,5 @@ def _matching(scale: Scale, point: dict[str, object]) -> frozenset[str]:
 
 
 def _grid(axes: dict[str, Axis]) -> Iterator[dict[str, object]]:
-    for point in itertools.islice(itertools.product(*axes.values()), MAX_POINTS):
+    for point in itertools.product(*axes.values()):
         yield dict(zip(axes, point, strict=True))

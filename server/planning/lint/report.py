@@ -12,13 +12,21 @@ from server.domain.rules.words import Clause, Words
 from server.planning.compiler import Compiled, position_of
 from server.planning.findings import Finding
 
+MAX_FINDINGS = 200  # nobody reads more, and a hostile text may not make a million
+
 
 class Report:
-    """The findings about one plan."""
+    """The findings about one plan, each once."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled, self.plan = compiled, compiled.plan
         self.findings: list[Finding] = []
+        self._seen: set[Finding] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is enough to see what is wrong."""
+        return len(self.findings) >= MAX_FINDINGS
 
     def add(
         self, code: str, path: str, words: tuple[str, str], proposal: tuple[str, str],
@@ -38,7 +46,8 @@ class Report:
             proposal_zh=proposal[0],
             proposal_en=proposal[1],
         )
-        if found not in self.findings:
+        if found not in self._seen and not self.full:
+            self._seen.add(found)
             self.findings.append(found)
 
 

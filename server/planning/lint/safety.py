@@ -17,13 +17,17 @@ _BAN = re.compile(r"不准|禁止|严禁|不得|\bno\b|\bnever\b|\bnobody\b|must
 
 def look(report: Report) -> None:
     """Physical facts and phone bans of one plan."""
-    for one, other in itertools.combinations(report.plan.safety_facts, 2):
-        if _contradict(one, other):
-            _say(report, other, one)
+    first: dict[tuple[str, str, str], SafetyFact] = {}
+    for fact in report.plan.safety_facts:
+        before = first.setdefault((fact.subject, fact.title.zh, fact.unit), fact)
+        if _contradict(before, fact):
+            _say(report, fact, before)
     limits = [fact for fact in report.plan.safety_facts if "爆炸下限" in fact.title.zh]
-    for path, words in texts_in(report.plan):
+    for path, words in texts_in(report.plan) if limits else ():
         for value in _LOWER_LIMIT.findall(words.zh):
             for fact in limits:
+                if report.full:
+                    return
                 if float(value) != float(fact.value) and not path.startswith(("safety_facts", "notes")):
                     _say(report, fact, None, path, value)
     _phones(report)
