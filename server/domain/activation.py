@@ -67,7 +67,8 @@ def decide(
     """
     if choice.kind in NEED_REASON and not choice.reason:
         raise Refused("reason_needed", "请填写理由。", "Give a reason.", path="reason")
-    _require_unlocked(session, incident, choice.kind)
+    if not (incident.drill and choice.reason):
+        _require_unlocked(session, incident, choice.kind)
     subject = {
         k: v
         for k, v in vars(choice).items()
@@ -89,7 +90,7 @@ def decide(
 
 
 def _require_unlocked(session: Session, incident: Incident, kind: str) -> None:
-    """Raise Conflict while an interlock of the plan holds this decision: no reason opens it, only what it needs."""
+    """Raise Conflict while an interlock of the plan holds this decision: only what it needs opens it, no reason outside a drill."""
     plan = plans.rules_of(session, incident.revision)
     held = rules.locked_items(plan, incidents.known(session, incident, plan)) if plan and plan.interlocks else ()
     for lock in held:

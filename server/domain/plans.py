@@ -145,7 +145,8 @@ def keep(session: Session, compiled: rules.Plan, text: str, by: str | None) -> t
         session.flush()
     known = session.scalar(select(Revision).where(Revision.plan == plan.id, Revision.version == compiled.version))
     if known is not None:
-        if known.rules != compiled.to_json():
+        # a newer version of the language may write the same rules with more fields
+        if known.text != text and rules.Plan.from_json(known.rules) != compiled:
             raise Conflict(
                 "version_taken",
                 "该版本号已用于其他内容，请提高版本号。",
