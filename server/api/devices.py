@@ -12,7 +12,7 @@ from server.api import http
 from server.api.fields import Body, Text
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import canaries, devices, errors, outbox, push_endpoints, rights
+from server.domain import canaries, devices, errors, outbox, people, push_endpoints, rights
 
 blp = http.blueprint("devices")
 TESTS_PER_HOUR = 10
@@ -106,8 +106,8 @@ def revoke(device: str) -> Response:
 
     def unit(session: Session) -> None:
         found = session.get(devices.Device, device, with_for_update=True)
-        own = found is not None and found.person == g.standing.id
-        if found is None or not rights.may(g.standing, "device.revoke", own=own):
+        theirs = people.standing(session, found.person, disabled=True) if found is not None else None
+        if found is None or theirs is None or not rights.may_shut_out(g.standing, theirs):
             raise errors.NotFound("device_unknown", "没有这台设备。", "There is no such device.")
         if found.revoked_at is None:
             devices.revoke(session, found)

@@ -238,7 +238,9 @@ def subscribe(
     ):
         if other.device != device.id and (moved := session.get(Device, other.device)) is not None:
             moved.subscribed = False
-        session.delete(other)
+        # not through the mapper: two phones may claim one endpoint at once, and the second finds it gone
+        session.execute(delete(Subscription).where(Subscription.id == other.id))
+        session.expunge(other)
     session.flush()
     found = Subscription(
         id=new_id(), device=device.id, person=device.person, endpoint=endpoint, origin=origin, p256dh=p256dh, auth=auth,

@@ -195,10 +195,10 @@ class Standing:
         return frozenset(team for team, post in self.posts.items() if post in LEADING)
 
 
-def standing(session: Session, person: str) -> Standing:
-    """The person's standing now. Raises NotFound for one who is unknown or disabled."""
+def standing(session: Session, person: str, *, disabled: bool = False) -> Standing:
+    """The person's standing now. Raises NotFound for one who is unknown or, unless `disabled` says otherwise, disabled."""
     found = session.get(Person, person)
-    if found is None or not found.active:
+    if found is None or not (found.active or disabled):
         raise NotFound("person_unknown", "没有这位人员。", "There is no such person.")
     query = (
         select(Membership.team, Membership.role, Team.kind)

@@ -47,7 +47,7 @@ RULES: dict[str, frozenset[str]] = {
         "plan.approve": "admin commander",
         "duty.done": "admin commander member",
         "drill.run": "admin commander leads",
-        "device.revoke": "admin own",
+        "device.revoke": "admin leads own",
         "device.test": "admin own",
         "board.see": "admin commander observer leader",
         "sighting.note": "commander",
@@ -85,6 +85,17 @@ def require(by: Standing, action: str, *, team: str | None = None, part: bool = 
     """Let it pass or raise Forbidden."""
     if not may(by, action, team=team, part=part, own=own):
         raise Forbidden()
+
+
+def may_shut_out(by: Standing, theirs: Standing) -> bool:
+    """Whether `by` may shut out devices of somebody: their own, as admin, or as leader of a team of theirs.
+
+    An administrator's devices only administrators shut out, or a leader could lock the office out.
+    """
+    shared = next((team for team in theirs.posts if team in by.leads), None)
+    if theirs.role == "admin" and by.role != "admin":
+        shared = None
+    return may(by, "device.revoke", team=shared, own=theirs.id == by.id)
 
 
 def general(by: Standing) -> list[str]:

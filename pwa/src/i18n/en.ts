@@ -756,6 +756,7 @@ export const en: Words = {
     unproven: 'push not proven',
     no_phone: 'No number, or you may not see it',
     enrol: 'Enrolment code',
+    manage: 'Manage',
     enrol_show: 'Show enrolment code',
     enrol_hint: 'Let them scan it with the camera. It works once.',
     enrol_until: (time) => `valid until ${time}`,

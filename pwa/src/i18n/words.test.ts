@@ -3,10 +3,12 @@ import { expect, it } from 'vitest';
 import { enDesk } from './desk-en';
 import { zhDesk } from './desk-zh';
 import { en as enApp } from './en';
+import { enStaff } from './staff-en';
+import { zhStaff } from './staff-zh';
 import { zh as zhApp } from './zh';
 
-const zh = { ...zhApp, desk: zhDesk };
-const en = { ...enApp, desk: enDesk };
+const zh = { ...zhApp, desk: zhDesk, staff: zhStaff };
+const en = { ...enApp, desk: enDesk, staff: enStaff };
 
 type Leaf = [path: string, value: unknown];
 

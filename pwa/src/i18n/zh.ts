@@ -743,6 +743,7 @@ export const zh = {
     unproven: '推送未验证',
     no_phone: '没有电话，或你无权查看',
     enrol: '登记码',
+    manage: '管理',
     enrol_show: '出示登记码',
     enrol_hint: '让对方用相机扫描。只能用一次。',
     enrol_until: (time: string) => `${time} 前有效`,
