@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 import structlog
 import uvloop
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.config import Config
-from server.db import Database
+from server.db import Database, Overloaded
 from server.delivery.chores import Chore, keep
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
@@ -39,6 +41,7 @@ VAPID_FILE = "vapid.pem"
 THREADS = 4
 SUBSCRIPTIONS_SECONDS = 30.0
 PRESENT_SECONDS = 2.0
+AWAY_SECONDS = 1.0
 SEALED_AT_ONCE = 10
 """Envelopes made between two looks at the network, about a millisecond of work."""
 
@@ -109,7 +112,12 @@ class Worker:
         """Keep a sealed envelope ready for every live subscription, working only while nothing is being sent."""
         loop = asyncio.get_running_loop()
         while True:
-            push.expect(await loop.run_in_executor(executor, self._live_subscriptions))
+            try:
+                push.expect(await loop.run_in_executor(executor, self._live_subscriptions))
+            except SQLAlchemyError as error:
+                log.info("no envelopes are prepared while the database is away", reason=type(error).__name__)
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
             until = loop.time() + SUBSCRIPTIONS_SECONDS
             while loop.time() < until:
                 made = push.envelopes.refill(SEALED_AT_ONCE) if sender.resting else 0
@@ -144,6 +152,16 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def _once_reached(database: Database, unit: Callable[[Session], None]) -> None:
+    """Run a unit as soon as the database takes it: a worker that starts before its database waits for it."""
+    while True:
+        try:
+            return database.write(unit)
+        except Overloaded:
+            log.info("waiting for the database")
+            time.sleep(AWAY_SECONDS)
+
+
 def run_worker(config: Config, database: Database, chores: Sequence[Chore]) -> None:
     """Run the worker in this process until it is told to stop (SIGTERM or SIGINT).
 
@@ -153,7 +171,7 @@ def run_worker(config: Config, database: Database, chores: Sequence[Chore]) -> N
     path = Path(config.channels_file) if config.channels_file else None
     channels = open_channels(path, caller, config.origin, now) if path else {}
     ways = ways_of(path) if path else {}
-    database.write(partial(make_known, ways, config.dry_run))
+    _once_reached(database, partial(make_known, ways, config.dry_run))
     calm_collector()
 
     async def work() -> None:

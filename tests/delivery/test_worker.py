@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 import uvloop
 from sqlalchemy import select, update
@@ -15,13 +16,16 @@ from sqlalchemy import select, update
 from server.clock import now
 from server.config import Config
 from server.db import Database, new_id
+from server.delivery import worker as worker_module
 from server.delivery.chores import Chore
 from server.delivery.worker import Worker
 from server.domain import feed, outbox, tokens, told
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, Subscription
 from server.domain.outbox import Delivery
+from server.presence import anybody
 from tests.delivery.household import alert, states, subscribe
+from tests.postgres import address, name_in
 from tests.push_service import PushService
 
 SECRET = "s" * 40
@@ -355,6 +359,30 @@ def test_a_chore_runs_when_it_is_due_and_a_failing_one_does_not_end_the_worker(
         service.wait_for(1)
     assert len(ran) == 1
     assert ran[0] >= planned
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_d13_a_worker_outlives_a_database_that_goes_away_and_comes_back(
+    fed: Database, service: PushService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "SUBSCRIPTIONS_SECONDS", 0.2)
+    name = name_in(fed.url)
+    with psycopg.connect(address(fed.url, "postgres"), autocommit=True) as outside:
+
+        def let_in(allowed: bool) -> None:
+            outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allowed}'.encode())
+            outside.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        person = fed.write(lambda s: subscribe(s, service.phone()))
+        with working(fed, service, tmp_path):
+            wait_until(lambda: anybody(fed))
+            let_in(False)
+            time.sleep(1.5)
+            let_in(True)
+            time.sleep(0.1)
+            fed.write(lambda s: alert(s, [person]))
+            service.wait_for(1, 20)
+            wait_until(lambda: anybody(fed))
 
 
 def test_a_delivery_without_words_is_parked(fed: Database, service: PushService, tmp_path: Path) -> None:

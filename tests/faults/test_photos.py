@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 import random
 import resource
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +14,17 @@ from typing import Any
 import psutil
 import pytest
 
+import build_web
 from server.db import new_id
 from server.domain import field_reports
 from server.domain.field_reports import Upload
 from tests.cast import Stage
 from tests.faults.runner.wire import AFTER, BEFORE, Lost, Reply, Wire
-from tests.house import House
+from tests.house import ROOT, House
 from tests.pictures import jpeg, promise, tus_headers
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+CLIENT = Path(__file__).with_name("tus_client.mjs")
 PIECE = "application/offset+octet-stream"
 
 
@@ -116,6 +120,31 @@ def test_cut_or_killed_at_every_boundary_a_photo_arrives_whole(house: House) -> 
     shown = sender.wire.call("GET", f"/photos/{sender.id}")
     assert shown.status == 200
     assert not list((house.folder / "photos").glob("*.part"))
+    sender.wire.hang_up()
+
+
+def test_the_public_tus_client_resumes_through_a_kill_of_the_server(house: House, tmp_path: Path) -> None:
+    photo = padded(160_000)
+    sender, file = Sender(house, photo), tmp_path / "photo.jpg"
+    file.write_bytes(photo)
+    metadata = {"id": sender.id, "sha256": hashlib.sha256(photo).hexdigest(), "mime": "image/jpeg"}
+    node = "node" if build_web.node_of_machine() else build_web.node_of_package()[0]
+    endpoint, cookie = f"{house.url}/api/v1/uploads", f"tocsin={sender.wire.cookie}"
+    command = [node, str(CLIENT), str(ROOT / "pwa"), endpoint, cookie, json.dumps(metadata), str(file)]
+    sender.wire.hang_up()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        try:
+            assert json.loads(client.stdout.readline())["accepted"] == 20_000
+            house.kill("web")
+            house.start("web")
+            said = [json.loads(line) for line in client.stdout]
+            assert client.wait(90) == 0, said
+        finally:
+            client.kill()
+    assert said[-1]["done"], said
+    assert said[-1]["offsets"][-1] == len(photo)
+    assert sender.state() == "delivered"
     sender.wire.hang_up()
 
 
