@@ -2,8 +2,8 @@
 
 A worker runs in a process of its own and has had time to seal its envelopes. Prints one JSON line: seconds from the
 decision to the last acceptance by the push service (`seconds`), to its commit (`committed`), until every row said that it
-was sent (`stored`), until every recipient's row said so (`noted`), the processor time both processes spent until then
-(`cpu_decision`, `cpu_sent`, `cpu_noted`), and the worker's peak memory.
+was sent (`stored`), until every recipient's row said so (`noted`), the processor time both processes spent on it
+(`cpu_decision`, `cpu_sent` until all was stored, both as `cpu`, `cpu_noted` after that), and the worker's peak memory.
 """
 
 import importlib
@@ -77,7 +77,7 @@ def decided(database: Database, people: list[str], origin: str, worker: int) -> 
     peak = int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())[0]) / 1024
     return {
         "seconds": seconds, "committed": committed, "stored": stored, "noted": noted, "cpu_decision": decision,
-        "cpu_sent": sent, "cpu_noted": processor_seconds(worker) - worked - sent, "mb": peak,
+        "cpu_sent": sent, "cpu": decision + sent, "cpu_noted": processor_seconds(worker) - worked - sent, "mb": peak,
     }  # fmt: skip
 
 

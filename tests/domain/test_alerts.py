@@ -1,0 +1,98 @@
+"""An alert to very many people is, row for row, what it is to one: recipients, deliveries and what each phone pulls."""
+
+import orjson
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from server.bulk import MANY
+from server.clock import now
+from server.db import Database, new_id
+from server.domain import alerts, feed, outbox, told
+from server.domain.alerts import Alert, Recipient
+from server.domain.feed import Change, Space
+from server.domain.incidents import Incident
+from server.domain.outbox import Delivery
+from server.domain.people import Person
+
+COUNT = MANY + 7
+WORDS = {"zh": "启动预案", "en": "Plan activated"}
+
+
+@pytest.fixture
+def people(database: Database) -> list[str]:
+    feed.attach(database)
+    ids = [new_id() for _ in range(COUNT)]
+    database.write(
+        lambda s: s.add_all(Person(id=id, username=id, name="值班员", role="responder", locale="zh") for id in ids)
+    )
+    return ids
+
+
+def alert(session: Session, people: list[str]) -> str:
+    incident = Incident(
+        id=new_id(), title="故障", by=people[0], started_at=now(), received_at=now(), status="activated"
+    )
+    session.add(incident)
+    session.flush()
+    return alerts.issue(session, incident, WORDS, WORDS, to=people, critical=True).id
+
+
+def changes(session: Session, space: str) -> dict[tuple[str, str], dict[str, object]]:
+    found = session.scalars(select(Change).where(Change.space == space))
+    return {(row.type, row.entity): orjson.loads(row.document or "null") for row in found}
+
+
+def test_everybody_has_a_row_and_everybodys_phone_gets_it(database: Database, people: list[str]) -> None:
+    key = database.write(lambda s: alert(s, people))
+    with database.read() as session:
+        rows = {row.person: row for row in session.scalars(select(Recipient).where(Recipient.alert == key))}
+        assert set(rows) == set(people)
+        issued = session.get(Alert, key)
+        assert issued is not None
+        for person in (people[0], people[MANY - 1], people[MANY], people[-1]):
+            own = changes(session, f"me:{person}")
+            row = rows[person]
+            assert own["recipient", row.id] == row.document(session, "")
+            assert own["alert", key] == issued.document(session, "")
+        command = changes(session, f"incident:{issued.incident}:command")
+        assert len([1 for kind, _ in command if kind == "recipient"]) == COUNT
+
+
+def test_versions_are_without_gaps_and_end_where_the_space_does(database: Database, people: list[str]) -> None:
+    database.write(lambda s: [alert(s, people), alert(s, people)])
+    with database.read() as session:
+        query = select(Change.space, func.count(), func.max(Change.version), func.count(Change.version.distinct()))
+        found = {row[0]: tuple(row[1:]) for row in session.execute(query.group_by(Change.space))}
+        for space, version in session.execute(select(Space.id, Space.version)):
+            count, most, different = found[space]
+            assert most == version
+            assert different == count
+
+
+def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
+    database: Database, people: list[str]
+) -> None:
+    key = database.write(lambda s: alert(s, people))
+
+    def hand_over(session: Session) -> None:
+        session.add_all(
+            Delivery(
+                id=new_id(), channel="push", person=row.person, subject=key, recipient=row.id, kind="alert", content={},
+                state=outbox.SENT, due_at=now(), expires_at=now(), created_at=now(), sent_at=now(),
+            )
+            for row in session.scalars(select(Recipient).where(Recipient.alert == key))
+        )  # fmt: skip
+        answered = session.scalars(select(Recipient).where(Recipient.person == people[3])).one()
+        answered.answered_at, answered.answer = now(), "received"
+
+    database.write(hand_over)
+    assert [database.write(told.note) for _ in range(4)] == [500, 500, COUNT - 1000, 0]
+    with database.read() as session:
+        rows = list(session.scalars(select(Recipient).where(Recipient.alert == key)))
+        assert all(row.told_at is not None and row.channels == ["push"] for row in rows)
+        answered = next(row for row in rows if row.person == people[3])
+        assert answered.answer == "received"
+        own = changes(session, f"me:{people[3]}")
+        assert own["recipient", answered.id] == answered.document(session, "")
+        assert session.scalar(select(func.count()).where(Delivery.state == outbox.NOTED)) == COUNT
