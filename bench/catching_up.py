@@ -1,28 +1,50 @@
-"""Catching up: pulls with nothing new and pages of 500 rows, at 10,000 changes and at many more, in one run.
+"""Catching up: pulls with nothing new and pages of 500 rows, at 10,000 changes and at many more, in one run (C1 to C3).
 
-`python -m bench.catching_up [--rows N] [--seconds S] [--peer FOLDER]`. FOLDER is where `npm install pouchdb-server` was run.
-Ours: two web processes on SQLite. C3 is the ratio of the middle answer times at N and at 10,000 rows.
+`python -m bench.catching_up [--rows N] [--seconds S] [--clients N] [--rounds R] [--without-kinto]`. Ours: two web processes on
+SQLite, with a session checked at each request; the peers, installed beside the bench when first needed, hold fewer:
+Kinto takes minutes to take more in.
+C3 is the ratio of the middle answer times at N and at 10,000 rows.
 """
 
 import argparse
 import json
-import subprocess
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from bench.writing import Load, ask_json, signed_in, wait_for
+from bench.load import Load, Sender, middle, request, run
+from bench.peers import kinto, pouchdb
+from bench.writing import heads, once, signed_in
 from server.app import open_database
 from server.clock import now
 from server.config import Config
 from server.db import new_id
 from server.domain.feed import Change, Space
-from tests.house import House, free_port
+from tests.faults.runner.wire import Wire
+from tests.house import House
+from tests.postgres import running
 
-FEW, PAGE, SPACES = 10_000, 500, 200
+FEW, FEWEST, PAGE, SPACES = 10_000, 1_500, 500, 200
+HEAD = "| server | rows | req/s (least – most) | p50 / p99 ms | processor ms | other answers |\n|---|---:|---:|---:|---:|---|"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server with its rows: what a client sends that is up to date, and one that is 500 rows behind."""
+
+    name: str
+    rows: int
+    port: int
+    process: psutil.Process
+    nothing: Callable[[int], Sender]
+    page: Callable[[int], Sender]
 
 
 def main() -> None:
@@ -30,26 +52,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.catching_up")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--clients", type=int, default=10)
-    parser.add_argument("--peer", type=Path)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-kinto", action="store_true")
     given = parser.parse_args()
-    load = Load(given.clients, given.seconds)
-    print("| server | rows | nothing new req/s | p50 ms | page of 500 req/s | p50 ms |")
-    print("|---|---:|---:|---:|---:|---:|")
-    if given.peer:
-        print(peer(load, given.peer), flush=True)
-    with tempfile.TemporaryDirectory(prefix="tocsin-catching-up-") as folder:
-        house = House(Path(folder))
-        try:
-            fill(folder, 0, FEW)
-            house.start("web")
-            print(ours(load, house, FEW), flush=True)
-            house.stop()
-            fill(folder, FEW, given.rows)
-            house.start("web")
-            print(ours(load, house, given.rows), flush=True)
-        finally:
-            house.stop()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-catching-up-")))
+        servers = [stack.enter_context(ours(folder / str(rows), rows, given.clients)) for rows in (FEW, given.rows)]
+        servers.append(stack.enter_context(full_pouchdb(folder)))
+        if not given.without_kinto:
+            servers.append(stack.enter_context(full_kinto(folder)))
+        for title, kind in (("Nothing new (C1)", "nothing"), (f"A page of {PAGE} rows (C2)", "page")):
+            table(title, servers, kind, given.clients, given.rounds, given.seconds)
+
+
+def table(title: str, servers: Sequence[Contestant], kind: str, clients: int, rounds: int, seconds: float) -> None:
+    """Measure in turns, so that a noisy minute hits everybody, and print."""
+    loads: list[list[Load]] = [[] for _ in servers]
+    for _ in range(rounds):
+        for server, found in zip(servers, loads, strict=True):
+            senders = [getattr(server, kind)(number) for number in range(clients)]
+            found.append(run(server.port, senders, seconds, [server.process]))
+    print(f"\n{title}, {clients} clients\n\n{HEAD}")
+    for server, found in zip(servers, loads, strict=True):
+        p50, p99 = (middle([load.quantile(share) for load in found], ",.1f").split()[0] for share in (0.5, 0.99))
+        rate = middle([load.rate for load in found])
+        processor = middle([load.processor * 1000 for load in found], ".2f")
+        wrong = {status: count for load in found for status, count in load.wrong.items()}
+        print(
+            f"| {server.name} | {server.rows:,} | {rate} | {p50} / {p99} | {processor} | {wrong or 'none'} |",
+            flush=True,
+        )
 
 
 def fill(folder: str, start: int, end: int) -> None:
@@ -83,62 +116,95 @@ def fill(folder: str, start: int, end: int) -> None:
     database.dispose()
 
 
-def ours(load: Load, house: House, rows: int) -> str:
-    """Tocsin: a phone that is up to date, and one that is 500 rows behind."""
-    wires = [signed_in(house, number)[0] for number in range(load.clients)]
-    cursors: dict[str, int] = {}
-    more = True
-    while more:
-        answer = wires[0].call("POST", "/changes", {"cursors": cursors}).body
-        cursors |= {part["id"]: part["to"] for part in answer["spaces"]}
-        more = any(part["more"] for part in answer["spaces"])
-    shared = {"org": cursors["org"]}
-    mine = []
-    for wire in wires:
-        known = {part["id"]: part["to"] for part in wire.call("POST", "/changes", {"cursors": shared}).body["spaces"]}
-        mine.append({**known, **shared})
-    asked = [{"cursors": one} for one in mine]
-    behind = [{"cursors": {**one, "org": one["org"] - PAGE}} for one in mine]
-    found = sum(len(part["rows"]) for part in wires[0].call("POST", "/changes", behind[0]).body["spaces"])
-    assert found == PAGE, found
-    nothing = load.run(lambda number: lambda: wires[number].call("POST", "/changes", asked[number]).status)
-    first = load.quantile(0.5)
-    page = load.run(lambda number: lambda: wires[number].call("POST", "/changes", behind[number]).status)
-    for wire in wires:
-        wire.hang_up()
-    return f"| Tocsin on SQLite | {rows:,} | {nothing:,.0f} | {first:.1f} | {page:,.0f} | {load.quantile(0.5):.1f} |"
+@contextmanager
+def ours(folder: Path, rows: int, clients: int) -> Iterator[Contestant]:
+    """Tocsin with this many rows in its feed."""
+    folder.mkdir()
+    house = House(folder)
+    try:
+        fill(str(folder), 0, FEW)
+        fill(str(folder), FEW, rows)
+        house.start("web")
+        wires = [signed_in(house, number)[0] for number in range(clients)]
+        org = caught_up(wires[0], {})["org"]
+        mine = [caught_up(wire, {"org": org}) for wire in wires]
+        found = wires[0].call("POST", "/changes", {"cursors": {**mine[0], "org": org - PAGE}}).body
+        assert sum(len(part["rows"]) for part in found["spaces"]) == PAGE
+        for wire in wires:
+            wire.hang_up()
 
+        def pull(number: int, behind: int) -> Sender:
+            cursors = {**mine[number], "org": org - behind}
+            return once(request("POST", "/api/v1/changes", {"cursors": cursors}, **heads(wires[number])))
 
-def peer(load: Load, folder: Path) -> str:
-    """pouchdb-server with 10,000 documents: _changes since the end, and the last 500 with their documents."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="tocsin-peer-") as data:
-        program = folder.resolve() / "node_modules" / ".bin" / "pouchdb-server"
-        server = subprocess.Popen(
-            [program, "--port", str(port), "--dir", data, "--no-stdout-logs"], cwd=data, stdout=subprocess.DEVNULL
+        web = psutil.Process(house.processes["web"].pid)
+        yield Contestant(
+            "Tocsin on SQLite", rows, house.port, web, lambda number: pull(number, 0), lambda number: pull(number, PAGE)
         )
-        try:
-            wait_for(port)
-            connection = HTTPConnection("127.0.0.1", port)
-            ask_json(connection, "PUT", "/facts", None)
-            for _ in range(FEW // PAGE):
-                docs = [{"_id": new_id(), "title": "现场情况", "text": "水位上升" * 8} for _ in range(PAGE)]
-                ask_json(connection, "POST", "/facts/_bulk_docs", {"docs": docs})
+    finally:
+        house.stop()
 
-            def pull(number: int, since: int):  # type: ignore[no-untyped-def]
-                own = HTTPConnection("127.0.0.1", port)
-                path = f"/facts/_changes?since={since}&include_docs=true&limit={PAGE}"
-                return lambda: ask_json(own, "GET", path, None)
 
-            nothing = load.run(lambda number: pull(number, FEW))
-            first = load.quantile(0.5)
-            page = load.run(lambda number: pull(number, FEW - PAGE))
-            return (
-                f"| pouchdb-server | {FEW:,} | {nothing:,.0f} | {first:.1f} | {page:,.0f} | {load.quantile(0.5):.1f} |"
-            )
-        finally:
-            server.terminate()
-            server.wait(10)
+def caught_up(wire: Wire, cursors: dict[str, int]) -> dict[str, int]:
+    """The cursors of a phone that has pulled everything."""
+    while True:
+        parts = wire.call("POST", "/changes", {"cursors": cursors}).body["spaces"]
+        cursors = cursors | {part["id"]: part["to"] for part in parts}
+        if not any(part["more"] for part in parts):
+            return cursors
+
+
+@contextmanager
+def full_pouchdb(folder: Path) -> Iterator[Contestant]:
+    """pouchdb-server: _changes since the end, and the last 500 with their documents."""
+    (data := folder / "pouchdb").mkdir()
+    with pouchdb(data) as peer:
+        run(peer.port, [once(request("PUT", "/facts"))], 0, [])
+        for _ in range(FEW // PAGE):
+            docs = [{"_id": new_id(), "title": "现场情况", "text": "水位上升" * 8} for _ in range(PAGE)]
+            run(peer.port, [once(request("POST", "/facts/_bulk_docs", {"docs": docs}))], 0, [])
+
+        def pull(behind: int) -> Sender:
+            return once(request("GET", f"/facts/_changes?since={FEW - behind}&include_docs=true&limit={PAGE}"))
+
+        yield Contestant(
+            "pouchdb-server", FEW, peer.port, peer.process, lambda number: pull(0), lambda number: pull(PAGE)
+        )
+
+
+@contextmanager
+def full_kinto(folder: Path) -> Iterator[Contestant]:
+    """Kinto: records changed since the newest, and the newest 500."""
+    (data := folder / "kinto").mkdir()
+    with running() as url, kinto(data, url) as peer:
+        head = {"Authorization": "Basic YmVuY2g6YmVuY2g="}
+        records = "/buckets/bench/collections/facts/records"
+        for path in ("/v1/buckets/bench", "/v1/buckets/bench/collections/facts"):
+            run(peer.port, [once(request("PUT", path, {}, **head))], 0, [])
+        record = {"data": {"title": "现场情况", "text": "水位上升" * 8}}
+        for _ in range(FEWEST // 25):
+            asked = [{"method": "PUT", "path": f"{records}/{new_id()}", "body": record} for _ in range(25)]
+            run(peer.port, [once(request("POST", "/v1/batch", {"requests": asked}, **head))], 0, [])
+        wire = HTTPConnection("127.0.0.1", peer.port)
+
+        def newest(place: int) -> int:
+            wire.request("GET", f"/v1{records}?_limit={place + 1}", headers=head)
+            return int(json.loads(wire.getresponse().read())["data"][place]["last_modified"])
+
+        end, behind = newest(0), newest(PAGE)
+        wire.close()
+
+        def pull(since: int) -> Sender:
+            return once(request("GET", f"/v1{records}?_since={since}&_limit={PAGE}", **head))
+
+        yield Contestant(
+            "Kinto on PostgreSQL",
+            FEWEST,
+            peer.port,
+            peer.process,
+            lambda number: pull(end),
+            lambda number: pull(behind),
+        )
 
 
 if __name__ == "__main__":

@@ -1,168 +1,188 @@
-"""Writing facts: answers one by one and in batches, ours beside pouchdb-server, in one run.
+"""Writing facts one by one, in batches and a batch again, ours beside the peers, in one run and in turns (W1 to W4).
 
-`python -m bench.writing [--seconds S] [--clients N] [--peer FOLDER]`. FOLDER is where `npm install pouchdb-server` was run; without
-it only ours is measured. Ours: two web processes on SQLite, each fact with its row, timeline entry, feed rows and receipt, durable.
+`python -m bench.writing [--seconds S] [--clients N] [--rounds R] [--without-kinto]`. Ours: two web processes on SQLite, each fact
+with its row, timeline entry, feed rows and receipt, on the disk before the answer. The peers keep bare documents and are installed
+beside the bench when first needed. W3 is the run of 500 clients, each with a connection of its own.
 """
 
 import argparse
-import json
-import statistics
-import subprocess
 import tempfile
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from bench.load import Load, Sender, middle, request, run
+from bench.peers import kinto, pouchdb
 from server.db import new_id
 from tests.faults.runner.wire import Wire
-from tests.house import House, free_port
+from tests.house import House
+from tests.postgres import running
 
-BATCH = 25
+BATCH, MANY = 25, 500
+TEXT = "水位上升"
+HEAD = (
+    "| server | facts/s (least – most) | p50 / p99 ms | processor ms a fact | other answers |\n|---|---:|---:|---:|---|"
+)
 
 
-class Load:
-    """Clients in threads, each with a connection of its own; counts what was answered well, and how long it took."""
+@dataclass(frozen=True)
+class Contestant:
+    """A server under load: its processes and what its clients send; a batch again only where that means something."""
 
-    def __init__(self, clients: int, seconds: float) -> None:
-        self.clients, self.seconds = clients, seconds
-        self.took: list[float] = []
-        self.said: Counter[int] = Counter()
-
-    def run(self, make: Callable[[int], Callable[[], int]]) -> float:
-        """Requests a second; `make(number)` gives a client's way to send one request and say its status."""
-        self.took, self.said = [], Counter()
-        senders = [make(number) for number in range(self.clients)]
-        start = time.perf_counter()
-        threads = [threading.Thread(target=self._send, args=(sender, start + self.seconds)) for sender in senders]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return len(self.took) / (time.perf_counter() - start)
-
-    def _send(self, sender: Callable[[], int], until: float) -> None:
-        while (before := time.perf_counter()) < until:
-            self.said[sender()] += 1
-            self.took.append(time.perf_counter() - before)
-
-    def quantile(self, share: float) -> float:
-        """A quantile of the answer times in milliseconds."""
-        return sorted(self.took)[min(int(len(self.took) * share), len(self.took) - 1)] * 1000
+    name: str
+    port: int
+    process: psutil.Process
+    single: Callable[[int], Sender]
+    batch: Callable[[int], Sender]
+    answer: Callable[[int], Sender] | None = None
+    again: Callable[[int], Sender] | None = None
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.writing")
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", type=Path)
+    parser.add_argument("--without-kinto", action="store_true")
     given = parser.parse_args()
-    load = Load(given.clients, given.seconds)
-    print(
-        "| server | one by one facts/s (least – most) | p50 / p99 ms | 25 a request facts/s | p99 ms | the same batch again | other answers |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---|")
-    if given.peer:
-        print(peer(load, given.peer, given.rounds), flush=True)
-    print(ours(load, given.rounds), flush=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-writing-")))
+        servers = [stack.enter_context(ours(folder, given.clients)), stack.enter_context(bare_pouchdb(folder))]
+        if not given.without_kinto:
+            servers.append(stack.enter_context(bare_kinto(folder)))
+        for title, kind, each, clients, rounds in (
+            ("One by one (W1)", "single", 1, given.clients, given.rounds),
+            ("Answers to an alert, one by one", "answer", 1, given.clients, given.rounds),
+            (f"{BATCH} a request (W2)", "batch", BATCH, given.clients, given.rounds),
+            ("The same batch again (W4)", "again", BATCH, given.clients, given.rounds),
+            (f"One by one, {MANY} clients (W3)", "single", 1, MANY, 1),
+        ):
+            table(title, servers, kind, each, clients, rounds, given.seconds)
 
 
-def ours(load: Load, rounds: int) -> str:
-    """Tocsin."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-writing-") as folder:
-        house = House(Path(folder))
-        try:
-            house.start("web")
-            wires = [signed_in(house, number) for number in range(load.clients)]
-            incident = new_id()
-            assert wires[0][0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+def table(
+    title: str, servers: Sequence[Contestant], kind: str, each: int, clients: int, rounds: int, seconds: float
+) -> None:
+    """Measure in turns, so that a noisy minute hits everybody, and print."""
+    loads: dict[str, list[Load]] = {}
+    for _ in range(rounds):
+        for server in servers:
+            if (make := getattr(server, kind)) is not None:
+                load = run(server.port, [make(number) for number in range(clients)], seconds, [server.process])
+                loads.setdefault(server.name, []).append(load)
+    print(f"\n{title}, {clients} clients\n\n{HEAD}")
+    for name, found in loads.items():
+        rates = middle([load.rate * each for load in found])
+        p50, p99 = (middle([load.quantile(share) for load in found]).split()[0] for share in (0.5, 0.99))
+        processor = middle([load.processor * 1000 / each for load in found], ".2f")
+        wrong: dict[int, int] = {}
+        for load in found:
+            wrong |= {status: wrong.get(status, 0) + count for status, count in load.wrong.items()}
+        print(f"| {name} | {rates} | {p50} / {p99} | {processor} | {wrong or 'none'} |", flush=True)
 
-            def single(number: int) -> Callable[[], int]:
-                wire, _ = wires[number]
-                return lambda: (
-                    wire.call("PUT", f"/incidents/{incident}/entries/{new_id()}", {"text": "水位上升"}).status
-                )
 
-            def batch() -> list[dict[str, object]]:
-                ids = [new_id() for _ in range(BATCH)]
-                return [
-                    {
-                        "id": id,
-                        "seq": 1,
-                        "path": f"/api/v1/incidents/{incident}/entries/{id}",
-                        "body": {"text": "水位上升"},
-                    }
-                    for id in ids
+@contextmanager
+def ours(folder: Path, clients: int) -> Iterator[Contestant]:
+    """Tocsin, with somebody signed in for every client of the usual number; more clients share those sessions."""
+    house = House(folder)
+    try:
+        house.start("web")
+        wires = [signed_in(house, number) for number in range(clients)]
+        incident, alert = new_id(), ""
+        assert wires[0][0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+        for part in wires[1][0].call("POST", "/changes", {}).body["spaces"]:
+            alert = next(
+                (row["id"] for row in part["rows"] if row["type"] == "alert" and row["doc"]["incident"] == incident),
+                alert,
+            )
+
+        def put(number: int, path: str, body: dict[str, object]) -> bytes:
+            return request("PUT", f"/api/v1{path}", body, **heads(wires[number % clients][0]))
+
+        def send(number: int, items: list[dict[str, object]]) -> bytes:
+            wire, device = wires[number % clients]
+            return request("POST", "/api/v1/batch", {"device": device, "items": items}, **heads(wire))
+
+        def items() -> list[dict[str, object]]:
+            ids = [new_id() for _ in range(BATCH)]
+            path = f"/api/v1/incidents/{incident}/entries"
+            return [{"id": id, "seq": 1, "path": f"{path}/{id}", "body": {"text": TEXT}} for id in ids]
+
+        def single(number: int) -> Sender:
+            return lambda: put(number, f"/incidents/{incident}/entries/{new_id()}", {"text": TEXT})
+
+        def answer(number: int) -> Sender:
+            commanding = number - number % 2 + 1  # the leadership group was asked
+            return lambda: put(commanding, f"/alerts/{alert}/answers/{new_id()}", {"kind": "received"})
+
+        def again(number: int) -> Sender:
+            (same,) = [items()]
+            wire, device = wires[number % clients]
+            assert wire.call("POST", "/batch", {"device": device, "items": same}).status == 200
+            repeated = send(number, same)
+            return lambda: repeated
+
+        yield Contestant(
+            "Tocsin on SQLite, whole effect", house.port, psutil.Process(house.processes["web"].pid), single,
+            lambda number: lambda: send(number, items()), answer, again,
+        )  # fmt: skip
+    finally:
+        house.stop()
+
+
+@contextmanager
+def bare_pouchdb(folder: Path) -> Iterator[Contestant]:
+    """pouchdb-server: documents into one database."""
+    (data := folder / "pouchdb").mkdir()
+    with pouchdb(data) as peer:
+        run(peer.port, [once(request("PUT", "/facts"))], 0, [])
+
+        def document() -> dict[str, object]:
+            return {"_id": new_id(), "text": TEXT, "incident": new_id()}
+
+        def single(number: int) -> Sender:
+            return lambda: request("PUT", f"/facts/{new_id()}", {"text": TEXT, "incident": new_id()})
+
+        def batch(number: int) -> Sender:
+            return lambda: request("POST", "/facts/_bulk_docs", {"docs": [document() for _ in range(BATCH)]})
+
+        yield Contestant("pouchdb-server, bare documents, not on the disk", peer.port, peer.process, single, batch)
+
+
+@contextmanager
+def bare_kinto(folder: Path) -> Iterator[Contestant]:
+    """Kinto: records into one collection, in a PostgreSQL that does not wait for the disk."""
+    (data := folder / "kinto").mkdir()
+    with running() as url, kinto(data, url) as peer:
+        head = {"Authorization": "Basic YmVuY2g6YmVuY2g="}
+        for path in ("/v1/buckets/bench", "/v1/buckets/bench/collections/facts"):
+            run(peer.port, [once(request("PUT", path, {}, **head))], 0, [])
+
+        def single(number: int) -> Sender:
+            path = "/v1/buckets/bench/collections/facts/records"
+            body = {"data": {"text": TEXT, "incident": new_id()}}
+            return lambda: request("PUT", f"{path}/{new_id()}", body, **head)
+
+        def batch(number: int) -> Sender:
+            def make() -> bytes:
+                path = "/buckets/bench/collections/facts/records"
+                asked = [
+                    {"method": "PUT", "path": f"{path}/{new_id()}", "body": {"data": {"text": TEXT}}}
+                    for _ in range(BATCH)
                 ]
+                return request("POST", "/v1/batch", {"requests": asked}, **head)
 
-            def batches(number: int) -> Callable[[], int]:
-                wire, device = wires[number]
-                return lambda: wire.call("POST", "/batch", {"device": device, "items": batch()}).status
+            return make
 
-            same = [batch() for _ in wires]
-            for (wire, device), items in zip(wires, same, strict=True):
-                wire.call("POST", "/batch", {"device": device, "items": items})
-
-            def repeats(number: int) -> Callable[[], int]:
-                wire, device = wires[number]
-                return lambda: wire.call("POST", "/batch", {"device": device, "items": same[number]}).status
-
-            return _row("Tocsin on SQLite, whole effect", load, rounds, single, batches, repeats)
-        finally:
-            house.stop()
-
-
-def peer(load: Load, folder: Path, rounds: int) -> str:
-    """pouchdb-server, documents into one database, not waiting for the disk."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="tocsin-peer-") as data:
-        program = folder.resolve() / "node_modules" / ".bin" / "pouchdb-server"
-        server = subprocess.Popen(
-            [program, "--port", str(port), "--dir", data, "--no-stdout-logs"], cwd=data, stdout=subprocess.DEVNULL
-        )
-        try:
-            wait_for(port)
-            ask_json(HTTPConnection("127.0.0.1", port), "PUT", "/facts", None)
-
-            def single(number: int) -> Callable[[], int]:
-                connection = HTTPConnection("127.0.0.1", port)
-                return lambda: ask_json(
-                    connection, "PUT", f"/facts/{new_id()}", {"text": "水位上升", "incident": new_id()}
-                )
-
-            def batches(number: int) -> Callable[[], int]:
-                connection = HTTPConnection("127.0.0.1", port)
-                return lambda: ask_json(
-                    connection, "POST", "/facts/_bulk_docs",
-                    {"docs": [{"_id": new_id(), "text": "水位上升", "incident": new_id()} for _ in range(BATCH)]},
-                )  # fmt: skip
-
-            return _row("pouchdb-server, bare documents", load, rounds, single, batches, None)
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-def _row(
-    name: str, load: Load, rounds: int, single: Callable[[int], Callable[[], int]], batches: Callable[[int], Callable[[], int]],
-    repeats: Callable[[int], Callable[[], int]] | None,
-) -> str:  # fmt: skip
-    rates = [load.run(single) for _ in range(rounds)]
-    times = f"{load.quantile(0.5):.0f} / {load.quantile(0.99):.0f}"
-    wrong = Counter({status: count for status, count in load.said.items() if status not in (200, 201, 202)})
-    many = load.run(batches) * BATCH
-    last = load.quantile(0.99)
-    wrong.update({status: count for status, count in load.said.items() if status not in (200, 201, 202)})
-    again = f"{load.run(repeats) * BATCH:,.0f}" if repeats else "–"
-    spread = f"{statistics.median(rates):,.0f} ({min(rates):,.0f} – {max(rates):,.0f})"
-    return f"| {name} | {spread} | {times} | {many:,.0f} | {last:.0f} | {again} | {dict(wrong) or 'none'} |"
+        yield Contestant("Kinto on PostgreSQL, bare records, not on the disk", peer.port, peer.process, single, batch)
 
 
 def signed_in(house: House, number: int) -> tuple[Wire, str]:
+    """A connection with a session of its own, of two people in turns."""
     wire, device = Wire(house.port), new_id()
     signing = {
         "username": ("visitors-1", "commander")[number % 2],
@@ -170,25 +190,18 @@ def signed_in(house: House, number: int) -> tuple[Wire, str]:
         "device": {"id": device, "name": "bench"},
     }
     assert wire.call("POST", "/sessions", signing).status == 200
+    wire.hang_up()
     return wire, device
 
 
-def ask_json(connection: HTTPConnection, method: str, path: str, body: object) -> int:
-    raw = b"" if body is None else json.dumps(body).encode()
-    connection.request(method, path, raw, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
+def heads(wire: Wire) -> dict[str, str]:
+    """What the app sends with every request."""
+    return {"X_Tocsin": "1", "Accept_Language": "zh", "Cookie": f"tocsin={wire.cookie}"}
 
 
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        try:
-            ask_json(HTTPConnection("127.0.0.1", port), "GET", "/", None)
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the peer does not answer")
+def once(request: bytes) -> Sender:
+    """A client that always sends the same."""
+    return lambda: request
 
 
 if __name__ == "__main__":

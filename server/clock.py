@@ -58,4 +58,4 @@ def iso(at: datetime | None) -> str | None:
     """An instant as ISO 8601 in UTC with milliseconds and Z, or None."""
     if at is None:
         return None
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -28,12 +29,15 @@ from sqlalchemy import (
     Text,
     UpdateBase,
     Uuid,
+    bindparam,
     create_engine,
     event,
+    inspect,
+    select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapper, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 SAFE_SQLITE = (3, 51, 3)  # earlier ones can corrupt a write-ahead log that several processes write
@@ -55,6 +59,10 @@ class Overloaded(RuntimeError):
 
 class StorageFull(RuntimeError):
     """There is no room for this on the disk."""
+
+
+class _Unfinished(RuntimeError):
+    """What several units left cannot be finished together."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -87,27 +95,29 @@ class Json(TypeDecorator[Any]):
         return None if value is None else orjson.loads(value)
 
 
-class UuidText(Uuid[str]):
-    """A UUID as lower-case text with dashes, also where the database keeps its 32 digits only."""
+class IdText(Uuid[str]):
+    """The column type of ids; where the database keeps 32 digits, only the dashes are put back."""
 
     cache_ok = True
 
     def __init__(self) -> None:
         super().__init__(as_uuid=False)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """SQLAlchemy's own parses every id into a number and writes it out again."""
         if dialect.supports_native_uuid:
-            return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
-
-        def process(value: str | None) -> str | None:
-            # a fifth of the time that making a UUID object and its text takes
-            return value and f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
-
-        return process
+            return None
+        return _with_dashes
 
 
-Id = Annotated[str, mapped_column(UuidText())]
-Key = Annotated[str, mapped_column(UuidText(), primary_key=True)]
+def _with_dashes(digits: str | None) -> str | None:
+    if digits is None:
+        return None
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+Id = Annotated[str, mapped_column(IdText())]
+Key = Annotated[str, mapped_column(IdText(), primary_key=True)]
 
 
 class Model(DeclarativeBase):
@@ -165,6 +175,12 @@ def _open_sqlite(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
             connection.execute(f"PRAGMA {pragma}")
 
+    # The library would work out the text of every savepoint anew, and each unit of work has one.
+    dialect: Any = engine.dialect
+    dialect.do_savepoint = _saying("SAVEPOINT")
+    dialect.do_release_savepoint = _saying("RELEASE SAVEPOINT")
+    dialect.do_rollback_to_savepoint = _saying("ROLLBACK TO SAVEPOINT")
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns into a write fails at once when another writer came first.
@@ -173,6 +189,38 @@ def _open_sqlite(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if "write" in options else "BEGIN")
 
     return engine
+
+
+def _saying(words: str) -> Callable[[Connection, str], None]:
+    def say(connection: Connection, name: str) -> None:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        cursor = raw.cursor()
+        try:
+            cursor.execute(f"{words} {name}")
+        finally:
+            cursor.close()
+
+    return say
+
+
+class Unit(Session):
+    """A session that looks rows up by their id with statements worked out once."""
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """The row with this primary key, or None, as SQLAlchemy's own."""
+        if not options and isinstance(ident, str):
+            statement, mapper = _looking_up(entity)
+            if mapper.identity_key_from_primary_key((ident,)) not in self.identity_map:
+                return self.scalars(statement, {"key": ident}).first()
+        return super().get(entity, ident, **options)
+
+
+@cache
+def _looking_up(entity: type[Model]) -> tuple[Select[Any], Mapper[Any]]:
+    mapper: Mapper[Any] = inspect(entity)
+    (key,) = mapper.primary_key
+    return select(entity).where(key == bindparam("key", type_=key.type)), mapper
 
 
 class _Ticket:
@@ -191,13 +239,15 @@ class _Ticket:
 class Database:
     """An open database with its unit of work.
 
-    `finishers` run at the end of every unit, in order, before the commit: the timeline is sealed, then the feed raised.
+    `gatherers` run at the end of every unit and turn what it left into plain data. `finishers` run once before the commit,
+    in order, on what all units of it left: the timeline is sealed, then the feed raised.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = open_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.gatherers: list[Callable[[Session], None]] = []
         self.finishers: list[Callable[[Session], None]] = []
         self._writing = self.engine.execution_options(write=True)
         self._glancing = self.engine.execution_options(glance=True)
@@ -215,7 +265,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading; whatever it holds is rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Unit(self.engine, expire_on_commit=False) as session:
             yield session
 
     def write(self, unit: Callable[[Session], T]) -> T:
@@ -255,8 +305,9 @@ class Database:
     def _write_alone(self, unit: Callable[[Session], T]) -> T:
         for attempt in range(6):
             try:
-                with Session(self._writing, expire_on_commit=False) as session:
+                with Unit(self._writing, expire_on_commit=False) as session:
                     result = unit(session)
+                    self._gather(session)
                     self._finish(session)
                     session.commit()
             except DBAPIError as error:
@@ -271,8 +322,12 @@ class Database:
                 return result
         raise Overloaded
 
-    def _finish(self, session: Session) -> None:
+    def _gather(self, session: Session) -> None:
         session.flush()
+        for gatherer in self.gatherers:
+            gatherer(session)
+
+    def _finish(self, session: Session) -> None:
         for finisher in self.finishers:
             finisher(session)
 
@@ -282,7 +337,16 @@ class Database:
         with self._mutex:
             group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
         try:
-            self._commit_group(group)
+            try:
+                self._commit_group(group)
+            except _Unfinished:
+                # One of them left what cannot be finished; alone, only that one fails.
+                for ticket in group:
+                    if ticket.error is None:
+                        try:
+                            self._commit_group([ticket])
+                        except Exception as error:
+                            ticket.error = error
         except BaseException as error:
             for ticket in group:
                 ticket.error = ticket.error or error
@@ -296,15 +360,21 @@ class Database:
                 ticket.turn.set()
 
     def _commit_group(self, group: list[_Ticket]) -> None:
+        """Run units in one transaction, each in a savepoint, and commit it.
+
+        Raises _Unfinished, with nothing done, when what several of them left cannot be finished together.
+        """
+        left: dict[str, Any] = {}
         with self._fair_lock(group[0].since), self._writing.connect() as connection, connection.begin():
             raw = connection.connection.dbapi_connection
             assert raw is not None
             for ticket in group:
-                session = Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+                session = Unit(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
                 try:
                     ticket.result = ticket.context.run(ticket.unit, session)
-                    self._finish(session)
+                    self._gather(session)
                     session.commit()
+                    _merge(left, session.info)
                 except Exception as error:
                     ticket.error = error
                     if not raw.in_transaction:
@@ -315,6 +385,13 @@ class Database:
                     session.close()
             if not raw.in_transaction:
                 raise Overloaded
+            try:
+                with Unit(connection, join_transaction_mode="rollback_only", info=left) as closing:
+                    self._finish(closing)
+            except Exception as error:
+                if len(group) == 1 or not raw.in_transaction:
+                    raise
+                raise _Unfinished from error
 
     @contextmanager
     def _fair_lock(self, since: float | None = None) -> Iterator[None]:
@@ -330,6 +407,17 @@ class Database:
         deadline = max((asked if since is None else since) + LOCK_SECONDS, asked + LEAST_WAIT)
         with _locked_file(self._lock_path, deadline, turnstile=self._lock_path.with_suffix(".turn")):
             yield
+
+
+def _merge(left: dict[str, Any], more: dict[Any, Any]) -> None:
+    """Add what another unit left for the finishers; of the same thing the later word counts."""
+    for name, value in more.items():
+        if name not in left:
+            left[name] = value
+        elif isinstance(value, list):
+            left[name].extend(value)
+        else:
+            left[name].update(value)
 
 
 @contextmanager

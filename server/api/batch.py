@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validate
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map
+from werkzeug.routing import MapAdapter
 
 from server.api import http
 from server.api.fields import Body, Choice, Int, Moment, Text, Uuid, clean_id
@@ -39,6 +39,9 @@ class BatchBody(Body):
     items = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(max=10_000))
 
 
+BATCH, ITEM = BatchBody(), ItemBody()
+
+
 @blp.route("/batch", methods=["POST"])
 @blp.response(200, description="One result for each item, in order.")
 @blp.doc(
@@ -47,7 +50,7 @@ class BatchBody(Body):
 )
 def send_batch() -> Response:
     """Send queued facts; a bad one never holds up the others."""
-    data = BatchBody().load(http.body(http.MOST_BATCH))
+    data: dict[str, Any] = BATCH.load(http.body(http.MOST_BATCH))
     http.require_schema(data["schema"])
     if len(data["items"]) > MOST_ITEMS:
         raise http.BadJson("too_many_items", 413)
@@ -57,7 +60,7 @@ def send_batch() -> Response:
         )
     if data.get("person") and data["person"] != g.standing.id:
         raise errors.Conflict("wrong_person", "队列属于另一位使用者。", "This queue belongs to somebody else.")
-    routes: Map = current_app.url_map
+    routes = current_app.url_map.bind("localhost")
     prepared = [_prepare(routes, raw) for raw in data["items"]]
     if data["device"] != g.device:
         refusal = errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
@@ -67,12 +70,12 @@ def send_batch() -> Response:
     return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
 
 
-def _prepare(routes: Map, raw: Any) -> dict[str, Any]:
+def _prepare(routes: MapAdapter, raw: Any) -> dict[str, Any]:
     """Check one item's shape and find what it is for; what is wrong becomes its result."""
     given = str(raw.get("id"))[:64] if isinstance(raw, dict) else None
     try:
-        item = ItemBody().load(raw if isinstance(raw, dict) else {})
-        endpoint, ids = routes.bind("localhost").match(item["path"].split("?")[0], method="PUT")
+        item: dict[str, Any] = ITEM.load(raw if isinstance(raw, dict) else {})
+        endpoint, ids = routes.match(item["path"].split("?")[0], method="PUT")
     except ValidationError as error:
         return {"result": _result(given, "refused", 422, "invalid", errors=http.field_errors(error))}
     except HTTPException:

@@ -26,11 +26,18 @@ class ChangesBody(Body):
     limit = Int(1, MOST, load_default=PAGE)
 
 
+CHANGES = ChangesBody()
+
+
 @blp.route("/changes", methods=["POST"])
-@blp.arguments(ChangesBody)
 @blp.response(200, description="Rows by space, and the spaces to drop.")
-def pull(data: dict[str, Any]) -> Response:
+@blp.doc(
+    requestBody={"required": True, "content": {"application/json": {"schema": ChangesBody}}},
+    responses={"422": "UNPROCESSABLE_ENTITY"},
+)
+def pull() -> Response:
     """Pull what changed since the versions given."""
+    data: dict[str, Any] = CHANGES.load(http.body())
     http.require_schema(data["schema"])
     epoch: str = current_app.extensions["tocsin_epoch"]
     cursors = data["cursors"] if data.get("epoch") in (None, epoch) else {}

@@ -1,8 +1,9 @@
 """Answers: what people reply to an alert, the receipts of their phones, and what follows from both."""
 
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from server.clock import now
@@ -30,12 +31,20 @@ from server.domain.people import Standing
 
 def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipient]:
     """The alert and the person's row of it, locked. Raises NotFound when it was never addressed to them."""
-    found = session.get(Alert, alert)
-    query = select(Recipient).where(Recipient.alert == alert, Recipient.person == person).with_for_update()
-    row = session.scalar(query.execution_options(populate_existing=True))
-    if found is None or row is None:
+    asked = {"alert": alert, "person": person}
+    found = session.execute(_ADDRESSED, asked, execution_options={"populate_existing": True}).first()
+    if found is None:
         raise NotFound("alert_unknown", "没有发给您的这条告警。", "There is no such alert addressed to you.")
-    return found, row
+    return found.Alert, found.Recipient
+
+
+_GIVE = insert(cast(Table, Answer.__table__))
+_ADDRESSED = (
+    select(Alert, Recipient)
+    .join(Alert, Alert.id == Recipient.alert)
+    .where(Recipient.alert == bindparam("alert"), Recipient.person == bindparam("person"))
+    .with_for_update(of=Recipient)
+)
 
 
 def answer(
@@ -57,12 +66,11 @@ def answer(
         raise Refused("answer_unfit", "这条告警不接受这种回执。", "This alert does not take that answer.", path="kind")
     if asked.read_back and kind == "received" and not (read_back or "").strip():
         raise Refused("read_back_needed", "请复述指令要点。", "Read the order back.", path="read_back")
-    session.add(
-        Answer(
-            id=id, alert=asked.id, recipient=row.id, kind=kind, eta_minutes=eta_minutes, reason=reason, read_back=read_back,
-            by=by.id, occurred_at=occurred_at, received_at=now(),
-        )
-    )  # fmt: skip
+    given = {
+        "id": id, "alert": asked.id, "recipient": row.id, "kind": kind, "eta_minutes": eta_minutes, "reason": reason,
+        "read_back": read_back, "by": by.id, "occurred_at": occurred_at, "received_at": now(),
+    }  # fmt: skip
+    session.connection().execute(_GIVE, given)
     if row.answered_at is None or (occurred_at, id) > (row.answered_at, row.answer_id or ""):
         row.answer, row.answer_id, row.answered_at, row.answer_received_at = kind, id, occurred_at, now()
         row.eta_minutes, row.reason, row.answered_by, row.answer_seen_at = eta_minutes, reason, by.id, None

@@ -1,11 +1,11 @@
 """The change feed: what each space holds and its version, raised as the last statement of every transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Text, event, func, select, text, tuple_
+from sqlalchemy import BigInteger, Index, String, Text, bindparam, event, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -82,8 +82,15 @@ def touch(session: Session, *things: Synced) -> None:
     session.info.setdefault("touched", {}).update({(thing.synced_type, thing.id): thing for thing in things})
 
 
+def add(session: Session, thing: Synced) -> None:
+    """Say that this was written by a statement of its own and stands in no space yet."""
+    touch(session, thing)
+    session.info.setdefault("fresh", set()).add((thing.synced_type, thing.id))
+
+
 def attach(database: Database) -> None:
     """Let every unit of work of this database end by raising the feed."""
+    database.gatherers.append(gather)
     database.finishers.append(publish)
 
 
@@ -99,100 +106,107 @@ def _collect(session: Session, context: object, instances: object) -> None:
             touch(session, thing)
 
 
-def publish(session: Session) -> None:
-    """Write what changed into its spaces and raise their versions, spaces in sorted order."""
+def gather(session: Session) -> None:
+    """Turn what this unit touched into texts by space, while the objects still have their session."""
     session.flush()
     touched: dict[tuple[str, str], Synced] = session.info.pop("touched", {})
-    if not touched:
-        return
-    # What this unit made stands in no space yet, and some things never move: that saves most of the look-ups.
+    if touched:
+        told = session.info.setdefault("told", {})
+        fresh: set[tuple[str, str]] = session.info.setdefault("fresh", set())
+        for key, thing in touched.items():
+            # What is counted over many rows is counted once, when all units of a commit have run.
+            told[key] = thing if getattr(thing, "counted", False) else _texts(session, thing)
+            if getattr(thing, "keeps_its_spaces", False):
+                fresh.add(key)
+
+
+def publish(session: Session) -> None:
+    """Write what changed into its spaces and raise their versions, spaces in sorted order."""
+    gather(session)
+    told: dict[tuple[str, str], Any] = session.info.pop("told", {})
+    # What these units made stands in no space yet, and some things never move: that saves most of the look-ups.
     fresh: set[tuple[str, str]] = session.info.pop("fresh", set())
-    left = _left(
-        session,
-        [key for key, thing in touched.items() if key not in fresh and not getattr(thing, "keeps_its_spaces", False)],
-    )
-    by_space: dict[str, list[tuple[tuple[str, str], bool]]] = {}
-    for key, thing in touched.items():
-        wanted = set(thing.spaces(session))
-        for space in wanted:
-            by_space.setdefault(space, []).append((key, True))
-        for space in left.get(key, set()) - wanted:
-            by_space.setdefault(space, []).append((key, False))
-    versions = _raise(session, {space: len(keys) for space, keys in by_space.items()})
-    texts = _texts(session, touched)
-    table = Change.__table__
-    new = _insert(session)(table)
-    moving = new.on_conflict_do_update(
-        index_elements=[table.c.space, table.c.type, table.c.entity],
-        set_={"version": new.excluded.version, "document": new.excluded.document},
-    )
+    if not told:
+        return
+    for key, thing in told.items():
+        if not isinstance(thing, dict):
+            told[key] = _texts(session, thing)
+    by_space: dict[str, dict[tuple[str, str], str | None]] = {}
+    for space, type_, id in _present(session, [key for key in told if key not in fresh]):
+        by_space.setdefault(space, {})[type_, id] = None  # gone from there unless it is told below
+    for key, texts in told.items():
+        for space, body in texts.items():
+            by_space.setdefault(space, {})[key] = body
+    raised = _raise(session, {space: len(by_space[space]) for space in sorted(by_space)})
+    postgres = session.connection().dialect.name == "postgresql"
     names, rows = ("space", "type", "entity", "version", "document"), []
-    for space, keys in sorted(by_space.items()):
-        version = versions[space] - len(keys)
-        for key, seen in keys:
-            version += 1
-            rows.append((space, *key, version, texts(key, space) if seen else None))
+    for space in raised:
+        for version, (key, body) in enumerate(by_space[space].items(), raised[space] - len(by_space[space]) + 1):
+            rows.append((space, *key, version, body))
         if len(rows) >= MANY:
-            write_rows(session, moving, names, rows)
+            write_rows(session, _WRITE[postgres], names, rows)
             rows = []
-    write_rows(session, moving, names, rows)
-    session.info.setdefault("raised", {}).update(versions)
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_notify("tocsin", ",".join(versions)[:7000])))
-
-
-def _texts(session: Session, touched: dict[tuple[str, str], Synced]) -> Callable[[tuple[str, str], str], str | None]:
-    """A function that gives an entity's document for a space as text, worked out once where all spaces see the same."""
-    made: dict[tuple[str, str], str | None] = {
-        key: thing.text for key, thing in touched.items() if isinstance(thing, Written)
-    }
-
-    def text(key: tuple[str, str], space: str) -> str | None:
-        if key in made:
-            return made[key]
-        thing = touched[key]
-        seen = thing.document(session, space)
-        body = orjson.dumps(seen).decode() if seen is not None else None
-        if not getattr(thing, "differs_by_space", False):
-            made[key] = body
-        return body
-
-    return text
-
-
-def _left(session: Session, keys: list[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
-    """The spaces in which these stand already."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for start in range(0, len(keys), 200):
-        part = keys[start : start + 200]
-        query = select(Change.type, Change.entity, Change.space).where(tuple_(Change.type, Change.entity).in_(part))
-        for row in session.execute(query):
-            found.setdefault((row.type, row.entity), set()).add(row.space)
-    return found
-
-
-def _insert(session: Session) -> Any:
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    write_rows(session, _WRITE[postgres], names, rows)
+    if postgres:
+        session.connection().execute(select(func.pg_notify("tocsin", ",".join(raised)[:7000])))
 
 
 def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
-    """Raise the versions of these spaces under their row locks, taken in sorted order, and return them."""
+    """Raise the versions of these spaces under their row locks, taken in the order given, and return them."""
     at = now()
-    table = Space.__table__
-    new = _insert(session)(table)
-    raising = new.on_conflict_do_update(
-        index_elements=[table.c.id],
-        set_={"version": table.c.version + new.excluded.version, "changed_at": new.excluded.changed_at},
-    )
-    names, rows = ("id", "version", "min_version", "changed_at"), [(id, by[id], 0, at) for id in sorted(by)]
+    postgres = session.connection().dialect.name == "postgresql"
+    names, rows = ("id", "version", "min_version", "changed_at"), [(id, by[id], 0, at) for id in by]
     if len(rows) > FEW:
-        write_rows(session, raising, names, rows)
+        write_rows(session, _RAISE[postgres], names, rows)
         just_now = select(Space.id, Space.version).where(Space.changed_at == at)  # one look instead of one for each 400
-        return {row.id: row.version for row in session.execute(just_now) if row.id in by}
-    found = session.connection().execute(
-        raising.returning(table.c.id, table.c.version), [dict(zip(names, row, strict=True)) for row in rows]
-    )
-    return {row.id: row.version for row in found}
+        found = session.connection().execute(just_now)
+    else:
+        wanted = [dict(zip(names, row, strict=True)) for row in rows]
+        found = session.connection().execute(_RAISE_AND_TELL[postgres], wanted)
+    versions = {row.id: row.version for row in found}
+    return {id: versions[id] for id in by}
+
+
+def _texts(session: Session, thing: Synced) -> dict[str, str | None]:
+    """A thing's document as text for each of its spaces, worked out once where all of them see the same."""
+    if isinstance(thing, Written):
+        return dict.fromkeys(thing.places, thing.text)
+    found: dict[str, str | None] = {}
+    body: str | None = None
+    for number, space in enumerate(thing.spaces(session)):
+        if number == 0 or getattr(thing, "differs_by_space", False):
+            seen = thing.document(session, space)
+            body = orjson.dumps(seen).decode() if seen is not None else None
+        found[space] = body
+    return found
+
+
+def _present(session: Session, keys: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Where these stand now, as (space, type, id)."""
+    for start in range(0, len(keys), 200):
+        for row in session.connection().execute(_PRESENT, {"keys": keys[start : start + 200]}):
+            yield row.space, row.type, row.entity
+
+
+def _raising(insert: Any) -> Any:
+    new = insert(Space.__table__)
+    raised = {"version": Space.version + new.excluded.version, "changed_at": new.excluded.changed_at}
+    return new.on_conflict_do_update(index_elements=["id"], set_=raised)
+
+
+def _writing(insert: Any) -> Any:
+    new = insert(Change.__table__)
+    moved = {"version": new.excluded.version, "document": new.excluded.document}
+    return new.on_conflict_do_update(index_elements=["space", "type", "entity"], set_=moved)
+
+
+# Worked out once: they run in every unit of work.
+_PRESENT = select(Change.space, Change.type, Change.entity).where(
+    tuple_(Change.type, Change.entity).in_(bindparam("keys", expanding=True))
+)
+_RAISE = (_raising(sqlite.insert), _raising(postgresql.insert))
+_RAISE_AND_TELL = tuple(raising.returning(Space.id, Space.version) for raising in _RAISE)
+_WRITE = (_writing(sqlite.insert), _writing(postgresql.insert))
 
 
 def epoch(session: Session) -> str:
@@ -219,20 +233,25 @@ def versions(session: Session, spaces: Iterable[str]) -> dict[str, tuple[int, in
     wanted = list(spaces)
     found = dict.fromkeys(wanted, (0, 0))
     for start in range(0, len(wanted), 400):
-        query = select(Space.id, Space.version, Space.min_version).where(Space.id.in_(wanted[start : start + 400]))
-        found.update({row.id: (row.version, row.min_version) for row in session.execute(query)})
+        for row in session.connection().execute(_VERSIONS, {"spaces": wanted[start : start + 400]}):
+            found[row.id] = (row.version, row.min_version)
     return found
 
 
 def page(session: Session, space: str, after: int, upto: int, limit: int) -> list[tuple[str, str, int, str | None]]:
     """Up to `limit` changes of a space with after < version <= upto as (type, id, version, document text or None)."""
-    query = (
-        select(Change.type, Change.entity, Change.version, Change.document)
-        .where(Change.space == space, Change.version > after, Change.version <= upto)
-        .order_by(Change.version)
-        .limit(limit)
-    )
-    return [(row.type, row.entity, row.version, row.document) for row in session.execute(query)]
+    asked = {"space": space, "after": after, "upto": upto, "most": limit}
+    return [(row.type, row.entity, row.version, row.document) for row in session.connection().execute(_PAGE, asked)]
+
+
+# Worked out once: they run at every pull.
+_VERSIONS = select(Space.id, Space.version, Space.min_version).where(Space.id.in_(bindparam("spaces", expanding=True)))
+_PAGE = (
+    select(Change.type, Change.entity, Change.version, Change.document)
+    .where(Change.space == bindparam("space"), Change.version > bindparam("after"), Change.version <= bindparam("upto"))
+    .order_by(Change.version)
+    .limit(bindparam("most"))
+)
 
 
 def changed_since(session: Session, at: datetime) -> dict[str, int]:

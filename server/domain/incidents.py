@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Uuid, column, or_, select, table
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, bindparam, column, or_, select, table
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Id, Key, Model
+from server.db import Id, IdText, Instant, Key, Model
 from server.domain import feed, places, plans, rights, rules, timeline
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
@@ -18,7 +18,7 @@ CLOSED = ("ended", "reviewed", "dismissed")
 KEPT_DAYS = 90
 PACE = "drill.pace"
 """The fact that a drill goes on so many times faster than written."""
-_recipient = table("recipient", column("incident", Uuid(as_uuid=False)), column("person", Uuid(as_uuid=False)))
+_recipient = table("recipient", column("incident", IdText()), column("person", IdText()))
 
 
 class Incident(Model):
@@ -143,11 +143,24 @@ def takes_part(session: Session, incident: Incident, by: Standing) -> bool:
     """Whether somebody reported it, is in one of its teams, or was alerted in it."""
     if incident.by == by.id:
         return True
-    mine = select(IncidentTeam.team).where(IncidentTeam.incident == incident.id, IncidentTeam.team.in_(list(by.posts)))
-    if by.posts and session.scalar(mine.limit(1)) is not None:
+    connection = session.connection()
+    asked = {"incident": incident.id, "person": by.id, "teams": list(by.posts)}
+    if by.posts and connection.scalar(_IN_TEAM, asked) is not None:
         return True
-    asked = select(_recipient.c.incident).where(_recipient.c.incident == incident.id, _recipient.c.person == by.id)
-    return session.scalar(asked.limit(1)) is not None
+    return connection.scalar(_ASKED, asked) is not None
+
+
+# Worked out once: they run with every fact of those who do not lead.
+_IN_TEAM = (
+    select(IncidentTeam.team)
+    .where(IncidentTeam.incident == bindparam("incident"), IncidentTeam.team.in_(bindparam("teams", expanding=True)))
+    .limit(1)
+)
+_ASKED = (
+    select(_recipient.c.incident)
+    .where(_recipient.c.incident == bindparam("incident"), _recipient.c.person == bindparam("person"))
+    .limit(1)
+)
 
 
 def find(
@@ -159,6 +172,7 @@ def find(
     `unseen` is raised instead when the incident was found through something of it, which then looks unknown as well.
     """
     found = session.get(Incident, incident, with_for_update=lock or None, populate_existing=lock)
+    session.info.setdefault("found", {})[incident] = found  # a batch asks for the same one again and again
     part = found is not None and takes_part(session, found, by)
     if found is None or not rights.may(by, "incident.see", part=part):
         raise unseen or NotFound("incident_unknown", "没有这个事件。", "There is no such incident.")
@@ -168,15 +182,9 @@ def find(
 
 def visible(session: Session, by: Standing) -> list[str]:
     """The ids of the incidents somebody may see: open ones and those ended in the last 90 days."""
-    recent = or_(
-        Incident.status.in_(OPEN), Incident.ended_at.is_(None), Incident.ended_at > now() - timedelta(days=KEPT_DAYS)
-    )
-    query = select(Incident.id).where(recent).order_by(Incident.id)
-    if not rights.may(by, "incident.see"):
-        in_team = select(IncidentTeam.incident).where(IncidentTeam.team.in_(list(by.posts)))
-        asked = select(_recipient.c.incident).where(_recipient.c.person == by.id)
-        query = query.where(or_(Incident.by == by.id, Incident.id.in_(in_team), Incident.id.in_(asked)))
-    return list(session.scalars(query))
+    asked = {"since": now() - timedelta(days=KEPT_DAYS), "person": by.id, "teams": list(by.posts)}
+    query = _RECENT if rights.may(by, "incident.see") else _RECENT_OF_MINE
+    return list(session.connection().scalars(query, asked))
 
 
 def spaces(session: Session, by: Standing) -> list[str]:
@@ -189,17 +197,40 @@ def spaces(session: Session, by: Standing) -> list[str]:
     found |= {f"incident:{incident}" for incident in mine}
     if by.role == "commander":
         found |= {f"incident:{incident}:command" for incident in mine}
-    elif by.posts:
-        query = select(IncidentTeam.incident, IncidentTeam.team).where(
-            IncidentTeam.team.in_(list(by.posts)), IncidentTeam.incident.in_(mine)
-        )
-        for row in session.execute(query):
+    elif by.posts and mine:
+        for row in session.connection().execute(_MY_TEAMS, {"teams": list(by.posts), "incidents": mine}):
             found.add(f"incident:{row.incident}:team:{row.team}")
             if row.team in by.leads:
                 found.add(f"incident:{row.incident}:team:{row.team}:lead")
     if rights.may(by, "board.see"):
         found |= {f"incident:{incident}:numbers" for incident in mine}
     return sorted(found)
+
+
+# Worked out once: they run at every pull of everybody.
+_RECENT = (
+    select(Incident.id)
+    .where(
+        or_(
+            Incident.status.in_(OPEN),
+            Incident.ended_at.is_(None),
+            Incident.ended_at > bindparam("since", type_=Instant),
+        )
+    )
+    .order_by(Incident.id)
+)
+_OF_MY_TEAMS = select(IncidentTeam.incident).where(IncidentTeam.team.in_(bindparam("teams", expanding=True)))
+_RECENT_OF_MINE = _RECENT.where(
+    or_(
+        Incident.by == bindparam("person"),
+        Incident.id.in_(_OF_MY_TEAMS),
+        Incident.id.in_(select(_recipient.c.incident).where(_recipient.c.person == bindparam("person"))),
+    )
+)
+_MY_TEAMS = select(IncidentTeam.incident, IncidentTeam.team).where(
+    IncidentTeam.team.in_(bindparam("teams", expanding=True)),
+    IncidentTeam.incident.in_(bindparam("incidents", expanding=True)),
+)
 
 
 def report(

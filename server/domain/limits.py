@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, select, update
+from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -101,8 +101,14 @@ def end(session: Session, limit: Limit, status: str, at: datetime | None = None)
 
 def running(session: Session, incident: str) -> list[Limit]:
     """The limits of an incident that run or pause, earliest first."""
-    query = select(Limit).where(Limit.incident == incident, Limit.status.in_((RUNNING, PAUSED))).order_by(Limit.due_at)
-    return list(session.scalars(query))
+    return list(session.scalars(_RUNNING, {"incident": incident}))
+
+
+_RUNNING = (
+    select(Limit)
+    .where(Limit.incident == bindparam("incident"), Limit.status.in_((RUNNING, PAUSED)))
+    .order_by(Limit.due_at)
+)
 
 
 def extend(limit: Limit, seconds: int) -> None:

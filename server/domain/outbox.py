@@ -4,7 +4,21 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, CursorResult, ForeignKey, Index, Integer, String, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import write_rows
@@ -93,16 +107,14 @@ def wake_senders(session: Session) -> None:
 def cancel(session: Session, recipients: Sequence[str]) -> None:
     """Take back what is waiting for these recipients; what is being sent right now is at least not sent again."""
     for part in _parts(recipients):
-        for state, values in (
-            (PENDING, {"state": CANCELLED, "outcome": TAKEN_BACK}),
-            (CLAIMED, {"outcome": TAKEN_BACK}),
-        ):
-            session.execute(
-                update(Delivery)
-                .where(Delivery.recipient.in_(part), Delivery.state == state)
-                .values(**values)
-                .execution_options(synchronize_session=False)
-            )
+        session.connection().execute(_CANCEL, {"recipients": part})
+
+
+_CANCEL = (
+    update(cast(Table, Delivery.__table__))
+    .where(Delivery.recipient.in_(bindparam("recipients", expanding=True)), Delivery.state.in_((PENDING, CLAIMED)))
+    .values(state=case((Delivery.state == PENDING, CANCELLED), else_=Delivery.state), outcome=TAKEN_BACK)
+)
 
 
 class Claimed(NamedTuple):

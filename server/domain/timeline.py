@@ -3,17 +3,18 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from sqlalchemy import Boolean, Index, Integer, String, Uuid, column, select, table, update
+from sqlalchemy import Boolean, Index, Integer, String, Table, bindparam, column, insert, select, table, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Database, Id, Key, Model, new_id
+from server.db import Database, Id, IdText, Key, Model, new_id
+from server.domain import feed
 
 START = "0" * 64
-_incident = table("incident", column("id", Uuid(as_uuid=False)), column("drill", Boolean))
+_incident = table("incident", column("id", IdText()), column("drill", Boolean))
 
 
 class Chain(Model):
@@ -104,7 +105,7 @@ def _in_drill(session: Session, incident: str) -> bool:
     """Whether an incident is a drill: every line of its timeline says so."""
     known: dict[str, bool] = session.info.setdefault("in_drill", {})
     if incident not in known:
-        found = session.scalar(select(_incident.c.drill).where(_incident.c.id == incident))
+        found = session.connection().scalar(_DRILL, {"key": incident})
         if found is None:
             return False
         known[incident] = found
@@ -117,32 +118,38 @@ def attach(database: Database) -> None:
 
 
 def seal(session: Session) -> None:
-    """Number and chain the entries recorded in this unit, incident by incident in sorted order."""
-    entries: list[dict[str, Any]] = session.info.pop("entries", [])
-    for incident in sorted({entry["incident"] for entry in entries}):
-        mine = [entry for entry in entries if entry["incident"] == incident]
-        length, last = _take_end(session, incident, len(mine))
-        for offset, values in enumerate(mine, start=1):
-            entry = Entry(id=new_id(), seq=length + offset, hash="", **values)
+    """Number and chain the entries recorded by the units of this commit, incident by incident in sorted order."""
+    by_incident: dict[str, list[dict[str, Any]]] = {}
+    for values in session.info.pop("entries", []):
+        by_incident.setdefault(values["incident"], []).append(values)
+    connection = session.connection()
+    rows = []
+    for incident, mine in sorted(by_incident.items()):
+        end = connection.execute(_END, {"key": incident}).first()
+        length, last = (end.length, end.hash) if end is not None else (0, START)
+        for values in mine:
+            length += 1
+            entry = Entry(id=new_id(), seq=length, hash="", **values)
             last = entry.hash = link(last, entry)
-            session.add(entry)
-        session.execute(update(Chain).where(Chain.incident == incident).values(hash=last))
+            rows.append({"id": entry.id, "seq": entry.seq, "hash": last, **values})
+            feed.add(session, entry)
+        grown = {"key": incident, "length": length, "hash": last}
+        connection.execute(_GROW if end is not None else _BEGIN, grown)
+    if rows:
+        connection.execute(_ADD, rows)
 
 
-def _take_end(session: Session, incident: str, count: int) -> tuple[int, str]:
-    """Lock the chain's end, make it `count` longer, and return its length and hash before that."""
-    statement = (
-        update(Chain)
-        .where(Chain.incident == incident)
-        .values(length=Chain.length + count)
-        .returning(Chain.length, Chain.hash)
-        .execution_options(synchronize_session=False)
-    )
-    row = session.execute(statement).first()
-    if row is None:
-        session.execute(Chain.__table__.insert(), [{"incident": incident, "length": count, "hash": START}])  # type: ignore[attr-defined]
-        return 0, START
-    return row.length - count, row.hash
+# Worked out once: they run with every line recorded.
+_chain, _entry = cast(Table, Chain.__table__), cast(Table, Entry.__table__)
+_DRILL = select(_incident.c.drill).where(_incident.c.id == bindparam("key"))
+_END = select(_chain.c.length, _chain.c.hash).where(_chain.c.incident == bindparam("key")).with_for_update()
+_GROW = (
+    update(_chain)
+    .where(_chain.c.incident == bindparam("key"))
+    .values(length=bindparam("length"), hash=bindparam("hash"))
+)
+_BEGIN = insert(_chain).values(incident=bindparam("key"), length=bindparam("length"), hash=bindparam("hash"))
+_ADD = insert(_entry)
 
 
 def link(previous: str, entry: Entry) -> str:
