@@ -38,7 +38,7 @@ self.addEventListener('activate', (event) => event.waitUntil((async () => {
   await Promise.all(names.filter((name) => name.startsWith('tocsin-')).map((name) => caches.delete(name)));
   const pages = await self.clients.matchAll({ type: 'window' });
   await self.registration.unregister();
-  for (const page of pages) await page.navigate(page.url).catch(() => null);
+  for (const page of pages) await page.navigate('/').catch(() => null);
 })()));
 """
 

@@ -1,11 +1,11 @@
 /** Checklists: every item's state folded from its marks, why an item is locked, and marking one. */
 import { stamp } from '../clock';
 import { draftOf, dropDraft, keepDraft } from '../drafts';
-import { say, unit as unitWord } from '../i18n/say';
+import { say, title, unit as unitWord } from '../i18n/say';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Checklist, Condition, Fact, Id, Incident, Item, Mark } from '../types';
+import type { Checklist, Condition, Fact, Id, Incident, Item, Mark, PhotoRef } from '../types';
 import type { Readable } from 'svelte/store';
 
 export interface ItemState {
@@ -143,28 +143,48 @@ export function measured(item: Item, typed: string): BoundsCheck {
 export interface MarkDetails {
   note?: string | undefined;
   reason?: string | undefined;
-  photo?: Id | undefined;
+  photo?: PhotoRef | undefined;
 }
 
 /** Marks an item, naming the mark it was based on, so that a disagreement comes to light. */
-export function mark(state: ItemState, value: string | number, details: MarkDetails = {}): Promise<Id> {
+export async function mark(state: ItemState, value: string | number, details: MarkDetails = {}): Promise<Id> {
   const at = stamp();
   const { item, current } = state;
+  if (details.photo) await reportPhoto(item, details.photo, at);
   const said: Record<string, unknown> = { value };
   if (typeof value === 'number' && item.unit) said['unit'] = item.unit;
   if (details.note) said['note'] = details.note;
   if (details.reason) said['reason'] = details.reason;
-  if (details.photo) said['photo'] = details.photo;
+  if (details.photo) said['photo'] = details.photo.id;
   if (current) said['based_on'] = current.id;
   return record({
     path: `/items/${item.id}/marks/{id}`,
     draft: draftKey(item),
     body: { ...said, occurred_at: at },
-    ...(details.photo ? { photos: [details.photo] } : {}),
     optimistic: {
       type: 'mark',
       id: '{id}',
       doc: { note: null, based_on: null, ...said, item: item.id, by: whoIsIn(), occurred_at: at },
+    },
+  });
+}
+
+/** A picture travels with a report, which everybody at the incident sees; the mark then names it. */
+async function reportPhoto(item: Item, photo: PhotoRef, at: string): Promise<void> {
+  const incident = item.incident ?? (await get('checklist', item.checklist))?.incident;
+  const body = {
+    ...(incident ? { incident } : {}),
+    ...{ chain: 'first', type: 'status', text: title(item.title), photos: [photo], occurred_at: at },
+  };
+  const empty = { previous: null, place: null, position: null, counts: {}, fields: {}, struck: null };
+  await record({
+    path: '/reports/{id}',
+    body,
+    photos: [photo.id],
+    optimistic: {
+      type: 'report',
+      id: '{id}',
+      doc: { ...empty, ...body, photos: [{ ...photo, state: 'waiting' }], by: whoIsIn() },
     },
   });
 }

@@ -65,13 +65,13 @@ export async function counted(): Promise<{ place: Id | null; in: number; out: nu
   return { place: came?.place ?? went?.place ?? null, in: came?.n ?? 0, out: went?.n ?? 0 };
 }
 
-export function count(place: Id, kind: Tally['kind'], n: number, incident?: Id): Promise<Id> {
+export function count(place: Id, kind: Tally['kind'], n: number, incident: Id): Promise<Id> {
   const at = stamp();
   const body = {
     place,
     kind,
     count: n,
-    ...(incident ? { incident } : {}),
+    incident,
     ...(kind === 'in' || kind === 'out' ? { window_seconds: WINDOW_SECONDS } : {}),
     occurred_at: at,
   };
@@ -80,6 +80,6 @@ export function count(place: Id, kind: Tally['kind'], n: number, incident?: Id):
     body,
     // In the same transaction, so that a killed app neither loses what was counted nor counts it twice.
     ...(kind === 'in' || kind === 'out' ? { draft: draftKey(kind) } : {}),
-    optimistic: { type: 'tally', id: '{id}', doc: { incident: null, window_seconds: null, ...body, by: whoIsIn() } },
+    optimistic: { type: 'tally', id: '{id}', doc: { window_seconds: null, ...body, by: whoIsIn() } },
   });
 }

@@ -493,6 +493,8 @@ export const en: Words = {
     title_guess: (type, place) => (place ? `${type}, ${place}` : type),
   },
   tallies: {
+    no_incident: 'Counts belong to an incident, and none is open.',
+    no_incident_hint: 'Report what happens first; counting goes on from there.',
     one: 'Visitor count',
     title: 'Visitor count',
     in: 'In',

@@ -486,6 +486,8 @@ export const zh = {
     title_guess: (type: string, place: string) => (place ? `${place}${type}` : type),
   },
   tallies: {
+    no_incident: '计数要归入进行中的事件，目前没有。',
+    no_incident_hint: '请先上报情况，再开始计数。',
     one: '客流计数',
     title: '客流计数',
     in: '进',
