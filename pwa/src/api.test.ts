@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { call, Offline, Refused, retryAfter, speak } from './api';
-import { ServerDouble } from './testing/server';
+import { DEVICE, ServerDouble } from './testing/server';
 
 let server: ServerDouble;
 beforeEach(() => {
@@ -10,7 +10,7 @@ beforeEach(() => {
 
 test('an answer comes back as JSON, with the headers a write needs', async () => {
   speak('en');
-  await call('POST', '/batch', { body: { person: server.person, epoch: server.epoch, items: [] } });
+  await call('POST', '/batch', { body: { person: server.person, device: DEVICE, epoch: server.epoch, items: [] } });
   const { headers, path } = server.calls[0]!;
   expect(path).toBe('/api/v1/batch');
   expect(headers.get('X-Tocsin')).toBe('1');

@@ -1,11 +1,13 @@
 """Browser walks: the running house, and people with a phone or a desk screen each."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect
 
 from tests.house import House
 
@@ -66,6 +68,11 @@ class Someone:
         """Cut or restore the network."""
         self.context.set_offline(off)
 
+    def slow_link(self, bytes_a_second: int) -> None:
+        """Let the open page send only so fast."""
+        link = {"offline": False, "latency": 50, "downloadThroughput": -1, "uploadThroughput": bytes_a_second}
+        self.context.new_cdp_session(self.page).send("Network.emulateNetworkConditions", link)
+
     def waiting(self) -> int:
         """How many facts the phone's own queue holds, as its store says."""
         return len(self.stored("outbox"))
@@ -118,6 +125,19 @@ class Installed:
         self.now = Someone(context, self.house, self.username)
         self.now.complaints = self.complaints
         return self.now
+
+    def kill(self) -> None:
+        """End the browser at once, as a flat battery would; `open` starts it on what had reached the disk."""
+        mine = f"--user-data-dir={self._profile}"
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if mine in words and not any(word.startswith("--type=") for word in words):
+                process.kill()
+                process.wait(10)
+        if self.now:
+            with contextlib.suppress(Error):
+                self.now.context.close()
+        self.now = None
 
     def close(self) -> None:
         """End the browser with everything in it."""

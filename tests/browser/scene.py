@@ -38,13 +38,13 @@ class Scene:
         return next(str(row["id"]) for row in self.commander.all("person") if row["name"] == name)
 
 
-def activated(house: House, title: str = "三个窗口都不能出票") -> Scene:
-    """Report a ticketing failure and activate its plan."""
+def activated(house: House, title: str = "三个窗口都不能出票", plan: str = "scenic-ticketing-failure") -> Scene:
+    """Report a fault, a ticketing failure unless told otherwise, and activate its plan."""
     commander = Phone(house, "commander")
     incident = new_id()
     commander.pull()
     place = next(row["id"] for row in commander.all("place") if row["code"] == "windows")
-    body = {"plan": "scenic-ticketing-failure", "title": title, "place": place, "text": "重启后仍无响应"}
+    body = {"plan": plan, "title": title, "place": place, "text": "重启后仍无响应"}
     visitor = Phone(house, "visitors-1")
     assert visitor.put(f"/incidents/{incident}", body)[0] == 201
     status, answer = commander.put(f"/incidents/{incident}/decisions/", {"kind": "activate"})
