@@ -17,10 +17,11 @@ ASKS = {
     "manual": ("是否转入手工操作", "Switch to paper or not"), "restore": ("确认恢复", "Confirm the restoration"),
     "end": ("是否结束响应", "End the response or not"), "reset_limit": ("是否重新计时", "Restart the limit or not"),
 }  # fmt: skip
+FIRED_AT_ONCE = 5
 
 
-def fire_due(session: Session, most: int = 20) -> int:
-    """Fire the limits that are due; returns how many."""
+def fire_due(session: Session, most: int = FIRED_AT_ONCE) -> int:
+    """Fire the limits that are due, few at a time so that whoever is killed meanwhile loses little; returns how many."""
     fired = limits.claim_due(session, most)
     for limit in fired:
         apply(session, limit)
