@@ -42,6 +42,8 @@ def test_it_runs_to_its_end(compiled):
         simulation.tell(fact)
     for fact in {fact for phase in plan.phases for fact in phase.starts} - LAST:
         simulation.tell(fact)
+    if plan.manual:
+        simulation.tell(plan.manual.since)
     simulation.advance(START + timedelta(hours=30))
     for scale in plan.scales:
         for level in scale.levels:
@@ -76,6 +78,25 @@ def _satisfy(simulation: Simulation, condition: Condition) -> None:
         elif leaf.value is not None:
             step = {"<": -1, ">": 1}.get(leaf.op, 0)
             simulation.tell(leaf.name, leaf.value + step if isinstance(leaf.value, int | float) else leaf.value)
+
+
+DECIDED = {
+    "incident.reported", "incident.verified", "plan.warned", "plan.activated", "fallback.decided", "evacuation.decided",
+    "service.restored", "response.ended", "level.set",
+}  # fmt: skip
+
+
+def test_somebody_is_led_to_start_every_clock(compiled):
+    """A trigger, an item, a decision, another rule, or somebody the plan names: no clock waits for a fact nobody thinks of."""
+    plan = compiled.plan
+    told = {item.records for checklist in plan.checklists for item in checklist.items}
+    told |= {trigger.on for trigger in plan.triggers} | {fact.key for fact in plan.facts if fact.recorded_by} | DECIDED
+    waiting = [
+        limit.key
+        for limit in all_limits(plan)
+        if not any(fact in told or fact.count(".") >= 2 for fact in limit.starts)
+    ]
+    assert waiting == []
 
 
 def test_keys_are_unique():

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from server.clock import clock, now
@@ -47,7 +47,8 @@ def quiet(stage: Stage) -> Iterator[Stage]:
 
     def stop(session: Session) -> None:
         session.execute(update(limits.Limit).values(status=limits.CANCELLED))
-        session.execute(update(alerts.Alert).values(remind_at=None))
+        for incident in session.scalars(select(alerts.Alert.incident).where(alerts.Alert.status == "open").distinct()):
+            alerts.end_all(session, incident)
 
     stage.database.write(stop)
 
