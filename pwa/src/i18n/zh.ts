@@ -912,7 +912,7 @@ export const zh = {
     },
   },
   ready: {
-    title: '战备提醒',
+    title: '值守提醒',
     short: '在岗人数不足',
     short_said: (who: string, present: number, wanted: number) => `${who}在岗 ${present} 人，至少须 ${wanted} 人`,
     post: { leader: '组长', deputy: '副组长', member: '组员', liaison: '联络员', any: '人员' } as Record<
