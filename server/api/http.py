@@ -354,7 +354,8 @@ def install(app: Flask) -> None:
         status = error.code or 500
         code, zh, en = HTTP_CODES.get(status, ("error", "出现错误。", "Something went wrong."))
         if status >= 500:
-            log.error("answered %s on %s", status, _rule())
+            # the rule and not the address, which may hold a token
+            log.error("answered %s on %s", status, request.url_rule)
         response = problem(status, code, zh, en)
         for name in ("Allow", "Retry-After"):
             if name in (given := error.get_response().headers):
@@ -366,7 +367,7 @@ def install(app: Flask) -> None:
         plain = plainly(error)
         if plain is None:
             return unexpected(error)
-        log.warning("the database failed on %s: %s", _rule(), type(error.orig).__name__)
+        log.warning("the database failed on %s: %s", request.url_rule, type(error.orig).__name__)
         return refusal(errors.Full() if isinstance(plain, StorageFull) else errors.Busy())
 
     @app.errorhandler(PoolTimeout)
@@ -375,7 +376,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.exception("unexpected error on %s", _rule())
+        log.exception("unexpected error on %s", request.url_rule)
         return problem(
             500, "internal", "服务器出现错误，内容已保留在本机。", "The server failed; your work is kept on the phone."
         )
@@ -397,8 +398,3 @@ def install(app: Flask) -> None:
         response.headers["X-Tocsin-Time"] = iso(now()) or ""
         response.headers["X-Tocsin-Epoch"] = current_app.extensions.get("tocsin_epoch", "")
         return response
-
-
-def _rule() -> str:
-    """The kind of address that was asked for: an address itself may hold a token and has no place in a log."""
-    return request.url_rule.rule if request.url_rule is not None else "an unknown address"

@@ -12,7 +12,7 @@ from server.api import http
 from server.api.fields import Body, Choice, Fact, Flag, Int, Mailbox, Moment, Number, Text, Uuid, Words
 from server.api.session import hash_password
 from server.clock import now
-from server.domain import climbing, devices, errors, feed, people, places, reachability, rights, strength, supplies
+from server.domain import devices, errors, feed, people, places, reachability, rights, shifts, strength, supplies
 from server.domain.people import Standing
 
 blp = http.blueprint("people")
@@ -99,7 +99,7 @@ class SupplyBody(Body):
 def set_duty(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: str) -> None:
     """Put somebody on or off duty."""
     rights.require(by, "duty.set", team=data["team"], own=data["person"] == by.id)
-    climbing.change_duty(
+    shifts.change_duty(
         session,
         id,
         data["person"],

@@ -1,22 +1,25 @@
 """Any other service through Apprise, when the operator has installed it; its word is never taken for a receipt."""
 
 import asyncio
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
 from server.delivery.circuits import back_off
 from server.delivery.outcomes import Message, Outcome, Result
 
-INSTALLED = importlib.util.find_spec("apprise") is not None
+try:
+    import apprise as library
+except ImportError:  # an extra that most do not need
+    library = None
+
+INSTALLED = library is not None
 
 
 def opened(urls: Sequence[str], link: str) -> "Others":
     """The channel for these Apprise addresses. Raises ValueError when one is none (without showing it: they hold secrets)."""
-    if not INSTALLED:
+    if library is None:
         raise ValueError("Apprise is not installed")
-    apprise = importlib.import_module("apprise").Apprise()
+    apprise = library.Apprise()
     if not all(apprise.add(url) for url in urls):
         raise ValueError("an address of other.urls is none that Apprise knows")
     return Others(apprise, link)

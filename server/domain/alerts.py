@@ -335,32 +335,20 @@ def send(
                 session, channel, asked, alert.id, kind, expires_at=alert.expires_at, priority=priority
             ):
                 used.append(channel)
-        elif _post(session, alert, len(rows), kind, channel, ways[channel], priority):
+        elif ladders.say(
+            session,
+            alert.incident,
+            alert.team,
+            alert.title,
+            len(rows),
+            kind,
+            channel,
+            ways[channel],
+            expires_at=alert.expires_at,
+            priority=priority,
+        ):
             used.append(channel)
     return used
-
-
-def _post(
-    session: Session, alert: Alert, count: int, kind: str, channel: str, chats: dict[str, list[str]], priority: int
-) -> bool:
-    """Say it in the chats that are for this team's kind or for everybody; the names of people stay out of them."""
-    incident, team = session.get(incidents.Incident, alert.incident), None
-    if alert.team is not None:
-        team = session.get(people.Team, alert.team)
-    if incident is None:
-        return False
-    who = team.title if team else {"zh": f"{count} 人", "en": f"{count} people"}
-    many = {"zh": f"{count} 人未回执", "en": f"{count} silent"}
-    known = {"zh": f"{count} 人", "en": str(count)} if kind == "alert" else many
-    line = {one: f"{who[one]}（{known[one]}）{alert.title[one]}" for one in ("zh", "en")}
-    level = alert.level["title"] if isinstance(alert.level, dict) else {"zh": "", "en": ""}
-    title = {one: f"{level.get(one, '')} {incident.title}".strip() for one in ("zh", "en")}
-    found = [name for name, teams in chats.items() if not teams or team is not None and team.kind in teams]
-    for name in found:
-        messages.post(
-            session, channel, name, incident.id, kind, title, line, expires_at=alert.expires_at, priority=priority
-        )
-    return bool(found)
 
 
 def just_asked(session: Session, incident: str, teams: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Climbing the ladder: what follows when a step of an alert is due, and what an answer or a change of duty does to the steps."""
+"""Climbing the ladder: what follows when a step of an alert is due, and what an answer does to the steps."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import locked, new_id
-from server.domain import alerts, feed, ladders, orders, outbox, people, plans, rules, steps, timeline
-from server.domain.alerts import Alert, Board, Recipient
+from server.db import locked
+from server.domain import alerts, ladders, orders, people, plans, rules, steps, timeline
+from server.domain.alerts import Alert, Recipient
 from server.domain.incidents import Incident
-from server.domain.people import Duty, Person, Standing
+from server.domain.people import Person
 from server.domain.steps import Step
 
 MOST_NAMES = 12
@@ -185,11 +185,9 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
     """Let the steps know of an answer: a quorum is counted anew, a leader who cannot come is succeeded at once, and who
     said they come is expected."""
     session.flush()
-    found = steps.watching(session, alert.incident, alert.id)
-    for step in found:
-        if step.kind == "quorum" and alert.id in step.rule["alerts"]:
-            _recount(session, step.id)
-        elif step.kind == "succession" and row.answer == "cannot" and alert.team is not None:
+    recount(session, alert)
+    for step in steps.watching(session, alert.incident, alert.id):
+        if step.kind == "succession" and row.answer == "cannot" and alert.team is not None:
             step.due_at = min(step.due_at, now())
     if alert.order is None or "on_scene" not in alert.answers or alert.status != "open":
         return
@@ -205,61 +203,11 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
         steps.again(known, due)
 
 
-def change_duty(
-    session: Session, id: str, person: str, team: str, kind: str, starts_at: datetime, ends_at: datetime | None,
-    note: str | None, by: Standing, occurred_at: datetime,
-) -> Duty:  # fmt: skip
-    """Put somebody on or off duty; from now on, the team's open alerts go to them as well, or no more."""
-    duty = people.set_duty(session, id, person, team, kind, starts_at, ends_at, note, by, occurred_at)
-    session.flush()
-    if starts_at > now() or ends_at is not None and ends_at <= now():
-        return duty
-    for alert in _open_for(session, team):
-        if kind == "off":
-            _excuse(session, alert, person)
-        else:
-            _include(session, alert, person)
-        session.flush()
-        for step in steps.watching(session, alert.incident, alert.id):
-            if step.kind == "quorum" and alert.id in step.rule["alerts"]:
-                _recount(session, step.id)
-    return duty
-
-
-def _open_for(session: Session, team: str) -> list[Alert]:
-    """The open alerts of a team that went to whoever is on duty."""
-    query = select(Alert).where(
-        Alert.team == team, Alert.status == "open", Alert.audience == "on_duty", Alert.expires_at > now()
-    )
-    return list(session.scalars(query))
-
-
-def _excuse(session: Session, alert: Alert, person: str) -> None:
-    """Ask somebody who goes off duty no more, and take back what waits for them."""
-    where = (Recipient.alert == alert.id) & (Recipient.person == person)
-    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
-    if row is None or row.answered_at is not None or row.excused_at is not None:
-        return
-    row.excused_at = now()
-    outbox.cancel(session, [row.id])
-    feed.touch(session, Board(alert.incident))
-
-
-def _include(session: Session, alert: Alert, person: str) -> None:
-    """Ask somebody who comes on duty as well."""
-    where = (Recipient.alert == alert.id) & (Recipient.person == person)
-    row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
-    if row is None:
-        row = Recipient(
-            id=new_id(), alert=alert.id, incident=alert.incident, person=person, team=alert.team, channels=[]
-        )
-        session.add(row)
-    elif row.excused_at is None:
-        return
-    row.excused_at = None
-    session.flush()
-    feed.touch(session, alert, Board(alert.incident))
-    alerts.send(session, alert, [row])
+def recount(session: Session, alert: Alert) -> None:
+    """Count every quorum this alert belongs to anew."""
+    for step in steps.watching(session, alert.incident, alert.id):
+        if step.kind == "quorum" and alert.id in step.rule["alerts"]:
+            _recount(session, step.id)
 
 
 def push_failed(session: Session, recipients: Sequence[str]) -> None:

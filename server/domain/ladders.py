@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.domain import incidents, people, plans, rules, steps
+from server.domain import incidents, messages, people, plans, rules, steps
 from server.domain.rules import ladders as kinds
 
 ETA_GRACE = timedelta(minutes=5)
@@ -83,3 +83,24 @@ def expected(ladder: rules.LadderRule, answer: str | None, at: datetime, eta_min
     if answer == "received" and ladder.after_received is not None:
         return at + timedelta(seconds=ladder.after_received.seconds)
     return None
+
+
+def say(
+    session: Session, incident: str, team: str | None, said: dict[str, str], count: int, kind: str, channel: str,
+    chats: dict[str, list[str]], *, expires_at: datetime, priority: int,
+) -> bool:  # fmt: skip
+    """Say in the chats that are for this team's kind or for everybody what so many are asked, or have not answered; the
+    names of people stay out of them. Returns whether there was such a chat."""
+    about, ours = session.get(incidents.Incident, incident), session.get(people.Team, team) if team else None
+    if about is None:
+        return False
+    known = {"zh": f"{count} 人", "en": f"{count} people"}
+    who = ours.title if ours else known
+    many = known if kind == "alert" else {"zh": f"{count} 人未回执", "en": f"{count} silent"}
+    line = {one: f"{who[one]}（{many[one]}）{said[one]}" for one in ("zh", "en")}
+    level = about.level["title"] if isinstance(about.level, dict) else {}
+    title = {one: f"{level.get(one, '')} {about.title}".strip() for one in ("zh", "en")}
+    found = [name for name, teams in chats.items() if not teams or ours is not None and ours.kind in teams]
+    for name in found:
+        messages.post(session, channel, name, incident, kind, title, line, expires_at=expires_at, priority=priority)
+    return bool(found)

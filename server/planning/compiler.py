@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from server.domain.rules.actions import CONSEQUENCE_KINDS, Consequence
 from server.domain.rules.closing import ReviewRule, Section
-from server.domain.rules.lengths import TIME_UNITS
+from server.domain.rules.lengths import TIME_UNITS, Length
 from server.domain.rules.plans import Plan
 from server.domain.rules.publications import FieldRule, ReportRule
 from server.domain.rules.timing import all_limits
@@ -84,6 +84,7 @@ class _Checker:
         self.scales()
         self.measures()
         self.limits()
+        self.ladders()
         self.checklists()
         self.loops("routes", {route.key: route.then for route in self.plan.routes})
         self.loops("teams", {team.key: team.part_of for team in self.plan.teams})
@@ -147,6 +148,35 @@ class _Checker:
             self.bad(path, "missing", "告警须写明内容 words。", "An alert needs `words`.")
         elif kinds[0] == "ask" and consequence.of is None:
             self.bad(path, "missing", "须写明由谁决定 of。", "`ask` needs `of`: the team that decides.")
+
+    def ladders(self) -> None:
+        if sum(ladder.every for ladder in self.plan.ladders) > 1:
+            zh, en = "只能有一个阶梯适用于所有告警（every）。", "Only one ladder may be for every alert."
+            self.bad("ladders", "every_twice", zh, en)
+        for ladder in self.plan.ladders:
+            path, before = f"ladders.{ladder.key}", -1
+            if not ladder.steps:
+                self.bad(path, "empty_ladder", "阶梯没有任何步骤。", "The ladder has no steps.")
+            for name in ("after_received", "after_on_my_way"):
+                self.span(getattr(ladder, name), f"{path}.{name}", least=1)
+            for number, step in enumerate(ladder.steps):
+                own = f"{path}.steps[{number}]"
+                self.span(step.after, f"{own}.after")
+                if step.after.seconds < before:
+                    self.bad(
+                        own, "steps_unordered", "各步须按时间先后排列。", "Steps stand in the order of their times."
+                    )
+                if not (step.by or step.deputy or step.call_list):
+                    self.bad(own, "empty_step", "这一步没有任何动作。", "This step does nothing.")
+                before = step.after.seconds
+        for order in self.plan.orders:
+            if order.quorum is not None:
+                self.span(order.quorum.within, f"orders.{order.key}.quorum.within", least=1)
+
+    def span(self, length: Length | None, path: str, least: int = 0) -> None:
+        """A finding for a length without seconds of its own: people are waited for by the clock and nothing else."""
+        if length is not None and (length.kind not in ("span", "at_once") or length.seconds < least):
+            self.bad(path, "not_a_span", "这里只能写固定时长，如 2 min。", "Write a fixed length such as 2 min.")
 
     def checklists(self) -> None:
         for checklist in self.plan.checklists:

@@ -10,7 +10,8 @@ from server.domain.rules import Clause, Words
 
 Kind = Literal[
     "fact", "measure", "alert", "ask", "order", "notice", "report", "phase", "tier", "locked", "level_proposed",
-    "level_set", "limit_started", "limit_waiting", "limit_met", "limit_passed",
+    "level_set", "limit_started", "limit_waiting", "limit_met", "limit_passed", "step",
+    "quorum",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from server.domain import rules
 from server.domain.rules import Clause, Consequence, LimitRule, OrderRule, Plan, Words
 from server.domain.rules.levels import title_of
 from server.planning.happenings import Happening, Kind
+from server.planning.rungs import Rung, rungs_of
 from server.planning.steps import Steps
 
 DECIDING_FACTS: Final = MappingProxyType(
@@ -47,6 +48,7 @@ class Simulation:
         self.open_phases: list[str] = []
         self.begun: set[str] = set()
         self.issued: set[str] = set()
+        self.climbing: dict[str, tuple[datetime, Rung]] = {}
         self._due: list[tuple[datetime, str]] = []
         self._facts: deque[str] = deque()
 
@@ -57,6 +59,9 @@ class Simulation:
             if key in self.running and self.running[key][1] == due:
                 self.now = max(self.now, due)
                 self._pass(self.running.pop(key)[0])
+            elif key in self.climbing and self.climbing[key][0] == due:
+                self.now = max(self.now, due)
+                self._step(self.climbing.pop(key)[1])
         self.now = max(self.now, to.astimezone(UTC))
 
     def tell(self, name: str, value: bool | int | float | str = True) -> None:
@@ -120,6 +125,8 @@ class Simulation:
         self._end_limits(fact)
         if fact == "response.ended":
             self._stop_clocks()
+        if fact.startswith("order.") and fact.endswith(".answered"):
+            self.climbing = {key: one for key, one in self.climbing.items() if one[1].order.key != fact[6:-9]}
         for limit in rules.limits_started_by(self.plan, fact, self._all_known()):
             if self._may_begin(limit, fact, before):
                 self.began[limit.key] = self.now
@@ -235,6 +242,19 @@ class Simulation:
         self.issued.add(order.key)
         self._log("order", order.key, (order.team,), order.title, order.clause)
         self._happen(f"order.{order.key}.issued")
+        for rung in rungs_of(self.plan, order):
+            self._climb(rung)
+
+    def _climb(self, rung: Rung) -> None:
+        due, key = self.now + rung.after, f"{rung.kind} {rung.order.key} {rung.number}"
+        self.climbing[key] = (due, rung)
+        heapq.heappush(self._due, (due, key))
+
+    def _step(self, rung: Rung) -> None:
+        """Nobody has answered the order: what the plan's ladder or quorum does then."""
+        self._log(rung.kind, rung.order.key, rung.to, rung.words, rung.clause)
+        if rung.following is not None:
+            self._climb(rung.following)
 
     def _set_level(self, scale: str, key: str) -> None:
         old = self.levels.get(scale)

@@ -337,6 +337,7 @@ def test_the_organisations_own_ladder_counts_from_the_next_alert_on(stage: Stage
     assert stage["admin"].put("/organisation/ladder", backwards, 422)["code"] == "steps_unordered"
     nothing = {"steps": [{"after_seconds": 60}]}
     assert stage["admin"].put("/organisation/ladder", nothing, 422)["code"] == "step_empty"
+    wrong: dict[str, Any]
     for wrong in ({"steps": []}, {"steps": [{"after_seconds": -1, "by": ["sms"]}]}, {"steps": [{"by": ["pigeon"]}]}):
         stage["admin"].put("/organisation/ladder", wrong, 422)
 

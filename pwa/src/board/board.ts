@@ -158,14 +158,14 @@ function funnel(team: Id, people: Recipient[]): TeamFunnel {
   // An answer proves that the phone had it and that it was looked at, even when those receipts are still on their way.
   const opened = people.filter((one) => one.opened_at || one.answer);
   const delivered = people.filter((one) => one.delivered_at || one.opened_at || one.answer);
-  const waiting = people.filter((one) => !one.answer);
+  const waiting = people.filter((one) => !one.answer && !one.excused_at);
   return {
     team,
     asked: people.length,
     told: people.filter((one) => one.told_at || one.delivered_at || one.answer).length,
     delivered: delivered.length,
     opened: opened.length,
-    answered: people.length - waiting.length,
+    answered: people.filter((one) => one.answer).length,
     by_answer,
     silent: waiting.length,
     silent_people: waiting.sort((a, b) => (a.told_at ?? '').localeCompare(b.told_at ?? '')).map((one) => one.person),

@@ -168,6 +168,8 @@ export const enDesk: DeskWords = {
     limit_waiting: 'Limit waits for a value',
     limit_met: 'Limit met',
     limit_passed: 'Limit passed',
+    step: 'Ladder',
+    quorum: 'Short of people',
   },
   facts: {
     'incident.forecast': 'Incident forecast',

@@ -162,6 +162,8 @@ export const zhDesk = {
     limit_waiting: '时限待定',
     limit_met: '按时完成',
     limit_passed: '时限已过',
+    step: '通知阶梯',
+    quorum: '人手不足',
   } as Record<string, string>,
   facts: {
     'incident.forecast': '预计将发生',
