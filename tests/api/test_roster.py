@@ -39,7 +39,7 @@ def test_a_table_is_looked_at_first_and_then_taken_over_as_a_whole(stage: Stage)
     assert everybody(stage) == (before[0] + 1, before[1] + 2), "once more changes nothing"
 
 
-@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "，"])
 def test_tables_of_a_spreadsheet_are_read_as_they_are_pasted(shared_stage: Stage, mark: str) -> None:
     text = "\ufeff" + TABLE.replace(",", mark).replace("\n", "\r\n")
     seen = shared_stage["admin"].post("/people/imports", {"text": text, "preview": True})

@@ -50,7 +50,7 @@ export const zhStaff = {
     '从表格软件复制后粘贴，或选择 CSV 文件。第一行是列名：用户名、姓名为必填，另可有角色、电话、组、职务、语言。一人多组写多行。',
   import_file: '选择 CSV 文件',
   import_text: '表格内容',
-  import_example: '用户名,姓名,角色,电话,组,职务\nwangfang,王芳,组员,13800000000,安全保卫组,组员',
+  import_example: '用户名，姓名，角色，电话，组，职务\nwangfang，王芳，组员，13800000000，安全保卫组，组员',
   import_look: '先检查',
   import_do: (n: number) => `导入 ${n} 人`,
   import_clean: (fresh: number, known: number) => `没有错误：新增 ${fresh} 人，更新 ${known} 人。`,
