@@ -1,5 +1,5 @@
 /** Who may import whom in the app; see docs and the plan of the rooms in pwa/README.md. */
-const capabilities = 'alerts|incidents|checklists|field-reports|supplies|notices|reviews|board|plans|people';
+const capabilities = 'alerts|incidents|checklists|field-reports|supplies|notices|reviews|board|plans|drills|people';
 const tests = '\\.test\\.ts$';
 
 module.exports = {

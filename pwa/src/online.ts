@@ -2,7 +2,7 @@
 import { call, Offline, Refused } from './api';
 import { say } from './i18n/say';
 import { sync } from './sync';
-import type { Id } from './types';
+import type { Clause, Id, Instant, Words } from './types';
 
 /** Shuts a device out; its data is cleared at its next contact. Raises `Offline` or `Refused`. */
 export async function revokeDevice(device: Id): Promise<void> {
@@ -20,4 +20,24 @@ export function whyNotNow(error: unknown): string {
   if (error instanceof Offline) return say.t.errors.online_only;
   if (error instanceof Refused) return error.detail || error.title || say.t.errors.again;
   throw error;
+}
+
+/** Something that comes round: a drill or a quiet-day duty a plan asks for, or a drill the law asks for. */
+export interface Coming {
+  plan: string;
+  plan_title: Words;
+  kind: 'drill' | 'duty' | 'law';
+  key: string;
+  title: Words;
+  teams: Id[];
+  every: { every: number; unit: string };
+  last_at: Instant | null;
+  due_at: Instant | null;
+  overdue: boolean;
+  clause: Clause | null;
+}
+
+/** What is due, the next first. Raises `Offline` or `Refused`. */
+export async function calendar(): Promise<Coming[]> {
+  return (await call<{ items: Coming[] }>('GET', '/drills/calendar')).items;
 }

@@ -14,5 +14,10 @@ export const administers = (who: Me | null): boolean => who?.person.role === 'ad
 export const watches = (who: Me | null): boolean => commands(who) || who?.person.role === 'observer';
 /** May write anything at all. */
 export const acts = (who: Me | null): boolean => who !== null && who.person.role !== 'observer';
+/** Leads some team. */
+export const leadsAny = (who: Me | null): boolean =>
+  who?.memberships.some((one) => one.role === 'leader' || one.role === 'deputy') ?? false;
+/** May plan, start and steer drills. */
+export const drills = (who: Me | null): boolean => commands(who) || administers(who) || leadsAny(who);
 export const leads = (who: Me | null, team: Id): boolean =>
   who?.memberships.some((one) => one.team === team && (one.role === 'leader' || one.role === 'deputy')) ?? false;

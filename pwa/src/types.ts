@@ -23,6 +23,7 @@ import type {
   Recipient,
   Alert,
 } from './types/incident';
+import type { Drill, Inject } from './types/drill';
 import type {
   Organisation,
   Person,
@@ -41,6 +42,7 @@ import type {
 } from './types/organisation';
 
 export type * from './types/basics';
+export type * from './types/drill';
 export type * from './types/organisation';
 export type * from './types/incident';
 export type * from './types/wire';
@@ -82,6 +84,8 @@ export interface Docs {
   reachability: Reachability;
   shortfall: Shortfall;
   refusal: Refusal;
+  drill: Drill;
+  inject: Inject;
 }
 
 export type RowType = keyof Docs;

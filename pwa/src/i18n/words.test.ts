@@ -2,13 +2,15 @@
 import { expect, it } from 'vitest';
 import { enDesk } from './desk-en';
 import { zhDesk } from './desk-zh';
+import { enDrills } from './drills-en';
+import { zhDrills } from './drills-zh';
 import { en as enApp } from './en';
 import { enStaff } from './staff-en';
 import { zhStaff } from './staff-zh';
 import { zh as zhApp } from './zh';
 
-const zh = { ...zhApp, desk: zhDesk, staff: zhStaff };
-const en = { ...enApp, desk: enDesk, staff: enStaff };
+const zh = { ...zhApp, desk: zhDesk, drills: zhDrills, staff: zhStaff };
+const en = { ...enApp, desk: enDesk, drills: enDrills, staff: enStaff };
 
 type Leaf = [path: string, value: unknown];
 

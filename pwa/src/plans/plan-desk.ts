@@ -7,7 +7,8 @@ import { newId } from '../ids';
 import { sync } from '../sync';
 import type { Id, Instant, Words } from '../types';
 import { draftKey, keyOf, NEW, raiseVersion, SKELETON, versionOf, type PlanDraft } from './source';
-import type { Rehearsal, Step } from './rehearsal';
+import type { Step } from '../tellable';
+import type { Rehearsal } from './rehearsal';
 
 export type Rules = Record<string, unknown>;
 

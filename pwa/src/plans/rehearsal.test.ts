@@ -1,6 +1,7 @@
 /** The slider's grouping, the picture at a moment, and what a plan may be told. */
 import { expect, it } from 'vitest';
-import { moments, pictureAt, shownHappenings, tellable, type Happening } from './rehearsal';
+import { tellable } from '../tellable';
+import { moments, pictureAt, shownHappenings, type Happening } from './rehearsal';
 
 const START = '2026-11-22T08:00:00.000Z';
 const words = (zh: string) => ({ zh, en: zh });

@@ -1,6 +1,7 @@
 /** Holds the types screens use against those made from the server's OpenAPI document; a difference fails the type check. */
 
 import type { components } from './api';
+import type * as drilled from './drill';
 import type * as used from './incident';
 import type * as house from './organisation';
 
@@ -41,4 +42,6 @@ export type Agreement = [
   Fits<Rows['BackEntryRow'], used.BackEntry>,
   Fits<Rows['ReviewRow'], used.Review>,
   Fits<Rows['EntryRow'], used.Entry>,
+  Fits<Rows['DrillRow'], drilled.Drill>,
+  Fits<Rows['InjectRow'], drilled.Inject>,
 ];

@@ -1,6 +1,6 @@
 /** Time since the start of a rehearsal: `15:00`, `2:00:00`, `2 天 2:00:00`. */
-import { desk } from '../i18n/desk';
-import { countdown } from '../i18n/say';
+import { desk } from './desk';
+import { countdown } from './say';
 
 export function elapsed(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
