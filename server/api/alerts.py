@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Response, current_app, make_response
+from flask import Response, current_app, g, make_response, request
 from marshmallow import fields, validate
 from sqlalchemy.orm import Session
 
@@ -11,8 +11,9 @@ from server.api import http
 from server.api.fields import Body, Choice, Fact, Flag, Int, Moment, Text, Uuid
 from server.clock import now
 from server.config import Config
-from server.domain import alerts, answers, errors, facts, incidents, outbox, people, tokens
+from server.domain import alerts, answers, errors, facts, incidents, outbox, people, plans, tokens
 from server.domain.people import Standing
+from server.exports import cap
 
 blp = http.blueprint("alerts")
 tokens_blp = http.blueprint("tokens")
@@ -102,6 +103,25 @@ def command(session: Session, by: Standing, data: dict[str, Any], at: datetime, 
         audience=data.get("audience", "on_duty"), occurred_at=at,
     )  # fmt: skip
     return {"alert": order.alert}
+
+
+@blp.route("/alerts/<alert>/cap", methods=["GET"])
+@blp.response(200, content_type="application/cap+xml", description="The alert as a CAP 1.2 message.")
+def alert_as_cap(alert: str) -> Response:
+    """An alert in the Common Alerting Protocol, for systems outside; that of a drill is an exercise."""
+
+    def query(session: Session) -> bytes:
+        unknown = errors.NotFound("alert_unknown", "没有这条告警。", "There is no such alert.")
+        found = session.get(alerts.Alert, alert)
+        if found is None:
+            raise unknown
+        incident = incidents.find(session, found.incident, g.standing, "alert.export", unseen=unknown)
+        plan = session.get(plans.Plan, incident.plan) if incident.plan else None
+        return cap.message(session, found, incident, plan.category if plan else "", request.host.split(":")[0])
+
+    response = Response(http.read(query), content_type="application/cap+xml; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="tocsin-alert-{alert[:8]}.cap.xml"'
+    return response
 
 
 @http.fact(blp, "/recipients/<recipient>/sightings/<id>", AnswerSightingBody, "Say that an answer was seen")

@@ -36,6 +36,8 @@ RULES: dict[str, frozenset[str]] = {
         "back_entry.complete": "commander part",
         "review.write": "commander leads-part",
         "review.sign": "commander",
+        "review.export": "admin commander observer leads-part",
+        "alert.export": "admin commander leads-part",
         "duty.set": "admin commander leads own",
         "person.change": "admin",
         "person.enrol": "admin leads own",

@@ -1,5 +1,5 @@
 /** Incidents with their limits, decisions, orders and timeline, and what a person may do to them. */
-import { stamp } from '../clock';
+import { now, stamp } from '../clock';
 import { newId } from '../ids';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
@@ -132,11 +132,28 @@ export function orderOf(
   }, ['order', 'incident', 'recipient']);
 }
 
+/** Where an alert lies as a CAP message. */
+export const capOf = (alert: Id): string => `/api/v1/alerts/${alert}/cap`;
+
 export const approvedPlans = (): Readable<Plan[]> =>
   watch(async () => (await all('plan')).filter((one) => one.status === 'approved'), ['plan'], []);
 
 /** The decisions that make sense in this state, the expected one first. */
 export function possibleDecisions(incident: Incident, plan: Plan | undefined): DecisionKind[] {
+  if (isOpen(incident) && newerRevision(incident, plan)) return [...possibleUnder(incident, plan), 'revise'];
+  return possibleUnder(incident, plan);
+}
+
+/** The version in use when it is newer than the one this incident runs under. */
+export const newerRevision = (incident: Incident, plan: Plan | undefined): number | null =>
+  plan?.status === 'approved' &&
+  plan.revision_status !== 'draft' &&
+  incident.plan_version !== null &&
+  plan.version > incident.plan_version
+    ? plan.version
+    : null;
+
+function possibleUnder(incident: Incident, plan: Plan | undefined): DecisionKind[] {
   const manual = plan?.rules['manual'] !== undefined && plan?.rules['manual'] !== null;
   return inState(incident).filter(
     (kind) =>
@@ -240,10 +257,11 @@ export interface OrderByHand {
 
 export function orderByHand({ due_minutes, ...order }: OrderByHand): Promise<Id> {
   const at = stamp();
+  const due_at = due_minutes ? new Date(now() + due_minutes * 60_000).toISOString() : null;
   const words = (text: string) => ({ zh: text, en: text });
   return record({
     path: '/orders/{id}',
-    body: { ...order, ...(due_minutes ? { due_minutes } : {}), occurred_at: at },
+    body: { ...order, ...(due_at ? { due_at } : {}), occurred_at: at },
     optimistic: {
       type: 'order',
       id: '{id}',
@@ -255,6 +273,7 @@ export function orderByHand({ due_minutes, ...order }: OrderByHand): Promise<Id>
         checklist: null,
         kind: 'manual',
         issued_at: at,
+        due_at,
       },
     },
   });

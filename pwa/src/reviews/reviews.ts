@@ -1,5 +1,6 @@
 /** The after-action review: how limits were kept, its sections, the improvements it asks for, and signing it. */
 import { stamp } from '../clock';
+import { say } from '../i18n/say';
 import { record } from '../outbox';
 import { all, watch } from '../rows';
 import { whoIsIn } from '../self';
@@ -41,6 +42,9 @@ export function reviews(): Readable<{ review: Review; incident: Incident | undef
     [],
   );
 }
+
+/** Where the review lies as a Word document in the language spoken now. */
+export const documentOf = (incident: Id): string => `/api/v1/reviews/${incident}/document?lang=${say.locale}`;
 
 export const leftEmpty = (review: Review): number => review.sections.filter((one) => !one.text.trim()).length;
 
