@@ -340,7 +340,7 @@ def test_the_law_asks_for_drills_that_no_plan_asks_for(stage: Stage) -> None:
     def by_law() -> tuple[str, str, bool]:
         with stage.database.read() as session:
             found = next(one for one in calendar.coming(session) if one["kind"] == "law")
-        assert "第八条" in found["clause"]["ref"]
+        assert "第八条" in found["clause"]["words"]["zh"]
         return found["key"], found["due_at"], found["overdue"]
 
     assert by_law() == ("safety-half-yearly", "2027-05-23T16:00:00.000Z", False)

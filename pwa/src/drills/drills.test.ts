@@ -29,6 +29,6 @@ it('offers what happens to people, not what they decide', () => {
   const found = injectable(plan, ['fault.cleared', 'plan.activated', 'response.ended', 'people.hurt']).map(
     (one) => one.key,
   );
-  expect(found).toEqual(['fault.cleared', 'paper.ready']);
+  expect(found).toEqual(['fault.cleared', 'paper.ready', 'people.hurt']);
   expect(injectable(undefined, ['fault.cleared'])).toEqual([]);
 });

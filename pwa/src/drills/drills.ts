@@ -98,9 +98,15 @@ export function planSeconds(paces: readonly Pace[], at: number): number {
   return shown;
 }
 
-/** What a scenario may bring about under this plan. */
-export const injectable = (plan: Plan | undefined, known: readonly string[]): Told[] =>
-  plan ? tellable(plan.rules, known).filter((one) => one.group !== 'levels' && !NOT_INJECTED.test(one.key)) : [];
+/** What a scenario may bring about: what this plan speaks of first, then the facts every plan shares (`known`). */
+export function injectable(plan: Plan | undefined, known: readonly string[]): Told[] {
+  if (!plan) return [];
+  const spoken = tellable(plan.rules, known);
+  const rest = known
+    .filter((key) => !spoken.some((one) => one.key === key))
+    .map((key): Told => ({ key, title: null, group: 'facts', kind: 'fact', unit: '', options: [] }));
+  return [...spoken, ...rest].filter((one) => one.group !== 'levels' && !NOT_INJECTED.test(one.key));
+}
 
 export interface NewDrill {
   plan: Plan;

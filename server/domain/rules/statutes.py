@@ -27,10 +27,10 @@ STATUTES: Final = (
         frozenset({"crowd", "ticketing", "gas", "transport", "heating"}),
         Cadence(6, "month"),
         Clause(
-            "生产安全事故应急条例 第八条 / Regulations on Emergency Response to Work Safety Accidents, Article 8",
+            "708 §8",
             Words(
-                "危险物品、轨道交通等单位，以及景区、商场等人员密集场所，至少每半年演练一次，并向主管部门报告演练情况。",
-                "Dangerous goods, rail transit and places where crowds gather, such as scenic areas, drill at least every half year "
+                "《生产安全事故应急条例》（国务院令第 708 号）第八条：危险物品、轨道交通等单位，以及景区、商场等人员密集场所，至少每半年演练一次，并向主管部门报告演练情况。",
+                "Regulations on Emergency Response to Work Safety Accidents (State Council Order 708), Article 8: dangerous goods, rail transit and places where crowds gather, such as scenic areas, drill at least every half year "
                 "and report on it to the authority.",
             ),
         ),
@@ -41,10 +41,10 @@ STATUTES: Final = (
         frozenset({"fire", "kitchen"}),
         Cadence(6, "month"),
         Clause(
-            "机关、团体、企业、事业单位消防安全管理规定 第四十条 / Fire Safety Rules for Organisations, Article 40",
+            "61 §40",
             Words(
-                "消防安全重点单位至少每半年演练一次灭火和应急疏散预案，其他单位至少每年一次。",
-                "Key fire-safety units drill fire-fighting and evacuation at least every half year, others at least once a year.",
+                "《机关、团体、企业、事业单位消防安全管理规定》（公安部令第 61 号）第四十条：消防安全重点单位至少每半年演练一次灭火和应急疏散预案，其他单位至少每年一次。",
+                "Fire Safety Rules for Organisations (Ministry of Public Security Order 61), Article 40: key fire-safety units drill fire-fighting and evacuation at least every half year, others at least once a year.",
             ),
         ),
     ),
