@@ -54,12 +54,12 @@ def test_it_is_lived_through(stage: Stage, plan: Plan) -> None:
         if not work_off(stage):
             break
         stage.move(minutes=10)
+    for interlock in plan.interlocks:
+        if any(lock.startswith("decision.") for lock in interlock.locks):
+            measure(stage, incident, interlock.needs)
     if "service.restored" not in {row["key"] for row in commander.all("fact")}:
         decide(stage, incident, "restore")
     work_off(stage)
-    for interlock in plan.interlocks:
-        if "decision.end" in interlock.locks:
-            measure(stage, incident, interlock.needs)
     decide(stage, incident, "end", reason="全过程演练结束。")
     commander.sync()
     assert commander.one("incident", id=incident)["status"] == "ended"
