@@ -5,7 +5,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.app import open_database
 from server.config import Config
-from server.db import Database, UnsafeDatabase
+from server.db import Database
+from server.engines import UnsafeDatabase
 
 
 def opened(config: Config) -> Database:

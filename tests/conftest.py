@@ -14,7 +14,8 @@ import hypothesis
 import pytest
 
 import server.domain
-from server.db import Database, Model, open_engine
+from server.db import Database, Model
+from server.engines import open_engine
 from tests.chromium import FLAGS, chromium_path
 from tests.postgres import Databases, name_in
 

@@ -1,9 +1,8 @@
 """The course of an incident: a fact happens, and the plan's limits, routes, phases, orders, locks and levels follow."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,8 +13,10 @@ from server.domain import (
     alerts,
     checklists,
     incidents,
+    interlocks,
     ladders,
     limits,
+    local_times,
     notices,
     orders,
     people,
@@ -26,8 +27,6 @@ from server.domain import (
 )
 from server.domain.checklists import clause, words
 from server.domain.incidents import Happening, Incident
-from server.domain.rules import lengths
-from server.domain.rules.guidance import Hours
 from server.domain.rules.situations import Trigger
 from server.domain.rules.teams import Route
 
@@ -82,13 +81,13 @@ def happen(
     _start_waiting(session, incident, plan, key, known)
     for phase in rules.phases_started_by(plan, key):
         begin_phase(session, incident, plan, phase, at, depth)
-    for route in rules.routes_for(plan, key, _hours(session, plan, at)):
+    for route in rules.routes_for(plan, key, local_times.hours(session, plan, at)):
         follow_route(session, incident, plan, route, 0)
     for trigger in plan.triggers:
         if trigger.on == key != "incident.reported" and rules.holds(trigger.when, known) is True:
             set_off(session, incident, plan, trigger, at)
     _give_orders_of_open_phases(session, incident, plan, depth)
-    _unlock(session, incident, plan)
+    interlocks.unlock(session, incident, plan)
     propose_levels(session, incident, plan, depth)
     return fact
 
@@ -206,7 +205,7 @@ def reconsider(session: Session, incident: Incident) -> None:
     plan = plans.rules_of(session, incident.revision)
     if plan is not None:
         _give_orders_of_open_phases(session, incident, plan, 0)
-        _unlock(session, incident, plan)
+        interlocks.unlock(session, incident, plan)
         propose_levels(session, incident, plan)
 
 
@@ -215,7 +214,7 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
     given = select(orders.Order.id).where(orders.Order.incident == incident.id, orders.Order.key == rule.key)
     if session.scalar(given.limit(1)) is not None:
         return
-    if f"order.{rule.key}" in _locks(session, incident, plan):
+    if f"order.{rule.key}" in interlocks.locks(session, incident, plan):
         return  # it goes out when the interlock opens
     asked = []
     for team in plans.teams_for(session, plan, rule.team):
@@ -223,14 +222,14 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         order = orders.Order(
             id=new_id(), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
             text=words(rule.text), critical=rule.critical, read_back=rule.read_back, clause=clause(rule.clause),
-            issued_at=at, due_at=_due(session, incident, plan, rule.within, at), status="issued",
+            issued_at=at, due_at=local_times.due(session, incident, plan, rule.within, at), status="issued",
         )  # fmt: skip
         incidents.join(session, incident, team)
         session.add(order)
         session.flush()
         if rule.checklist:
             listing = checklists.make(
-                session, incident, team, plan.checklist(rule.checklist), _locks(session, incident, plan), at
+                session, incident, team, plan.checklist(rule.checklist), interlocks.locks(session, incident, plan), at
             )
             order.checklist = listing.id
         answerers = _outside_no_phone_zone(session, plan, rule, team)
@@ -249,20 +248,6 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         following = [team for key in rule.quorum.next for team in plans.teams_for(session, plan, key)]
         ladders.ask_for(session, incident, asked, rule.quorum, list(dict.fromkeys(following)))
     happen(session, incident, f"order.{rule.key}.issued", depth=depth + 1)
-
-
-def _due(
-    session: Session, incident: Incident, plan: rules.Plan, within: rules.Length | None, at: datetime
-) -> datetime | None:
-    """When an order has to be carried out; None where the plan gives no time or hangs it on what nobody measured yet."""
-    if within is None:
-        return None
-    zone = ZoneInfo(plan.timezone or people.organisation(session).timezone)
-    try:
-        due = lengths.due(within, at, zone, incidents.known(session, incident, plan))
-    except rules.LengthUnknown:
-        return None
-    return at + incidents.pace(incident, due - at)
 
 
 def follow_route(session: Session, incident: Incident, plan: rules.Plan, route: Route, step: int) -> None:
@@ -379,30 +364,6 @@ def _levels(incident: Incident) -> Sequence[str]:
     return [f"{scale}.{level}" for scale, level in incident.levels.items()]
 
 
-def _locks(session: Session, incident: Incident, plan: rules.Plan) -> dict[str, Any]:
-    held = rules.locked_items(plan, incidents.known(session, incident, plan))
-    return {
-        lock.target: {"interlock": lock.interlock, "words": words(lock.words), "clause": clause(lock.clause)}
-        for lock in held
-    }
-
-
-def _unlock(session: Session, incident: Incident, plan: rules.Plan) -> None:
-    """Open the items whose interlock is now satisfied, and close those whose condition has gone."""
-    if not plan.interlocks:
-        return
-    locks = _locks(session, incident, plan)
-    query = (
-        select(checklists.Item, checklists.Checklist.key)
-        .join(checklists.Checklist)
-        .where(checklists.Item.incident == incident.id)
-    )
-    for item, listing in session.execute(query):
-        lock = locks.get(f"item.{listing}.{item.key}")
-        if item.locked != lock:
-            item.locked = lock
-
-
 def _give_orders_of_open_phases(session: Session, incident: Incident, plan: rules.Plan, depth: int) -> None:
     """Give the orders that waited for a level, a condition or an interlock and may go out now."""
     held = {target for interlock in plan.interlocks for target in interlock.locks}
@@ -422,13 +383,6 @@ def _outside_no_phone_zone(session: Session, plan: rules.Plan, rule: rules.Order
         return None
     asked, _ = alerts.audience_of(session, team, "leaders")
     return [person.id for person in asked]
-
-
-def _hours(session: Session, plan: rules.Plan, at: datetime) -> Hours:
-    """Whether it is working hours, night or a holiday for this organisation."""
-    organisation = people.organisation(session)
-    days = {date.fromisoformat(day) for day in organisation.settings.get("holidays", ())}
-    return rules.hours_at(at, plan.timezone or organisation.timezone, days)
 
 
 def publish_notice(
