@@ -85,9 +85,9 @@ async function drain(store: Store): Promise<Outcome> {
 }
 
 async function sendBatch(store: Store, batch: Entry[]): Promise<number> {
-  let [device, epoch] = await Promise.all([setting<Id>('device'), store.meta<string>('epoch')]);
+  const [kept, epoch] = await Promise.all([setting<Id>('device'), store.meta<string>('epoch')]);
   // The browser cleared its storage while the session lived on.
-  if (!device && (await learnDevice(store))) device = await setting<Id>('device');
+  const device = kept || !(await learnDevice(store)) ? kept : await setting<Id>('device');
   const answer = await call<BatchAnswer>('POST', '/batch', {
     body: { device, person: store.person, epoch: epoch ?? '', schema: SCHEMA, items: batch.map(itemOf) },
   });

@@ -6,29 +6,32 @@ declare const self: ServiceWorkerGlobalScope;
 const START_MS = 12_000;
 const ASK_EVERY_MS = 1_000;
 
-/** Becomes the worker of every page; a page that shows but is dead is loaded again from the new files. */
-export async function takeOver(): Promise<void> {
-  await self.clients.claim();
+/** A page that shows but stays dead after this version took over from another is loaded again from the new files. */
+export async function revive(): Promise<void> {
   for (const page of await self.clients.matchAll({ type: 'window' })) {
-    if (page.visibilityState !== 'visible' || (await lives(page))) continue;
     // Not to its own address: with a fragment in it that would load nothing.
-    await page.navigate('/').catch(() => null);
+    if (await staysDead(page.id)) await page.navigate('/').catch(() => null);
   }
 }
 
 /** When a page has not started after a while and a newer version is to be had, that version takes over unasked. */
 export async function replaceIfDead(id: string): Promise<void> {
+  if (!(await staysDead(id))) return;
+  await self.registration.update().catch(() => undefined);
+  const next = await installed(self.registration.installing);
+  (self.registration.waiting ?? next)?.postMessage({ type: 'SKIP_WAITING' });
+}
+
+/** Whether a page shows and has not started for as long as a slow phone may take. */
+async function staysDead(id: string): Promise<boolean> {
   const until = Date.now() + START_MS;
   for (;;) {
     await pause(ASK_EVERY_MS);
     const page = (await self.clients.get(id)) as WindowClient | undefined;
     // Closed, or put to sleep: there is nothing to tell from its silence.
-    if (page?.visibilityState !== 'visible' || (await lives(page))) return;
-    if (Date.now() > until) break;
+    if (page?.visibilityState !== 'visible' || (await lives(page))) return false;
+    if (Date.now() > until) return true;
   }
-  await self.registration.update().catch(() => undefined);
-  const next = await installed(self.registration.installing);
-  (self.registration.waiting ?? next)?.postMessage({ type: 'SKIP_WAITING' });
 }
 
 /** Whether a page's app has started, by its own word. */

@@ -4,15 +4,25 @@ import { setting, type Store } from './db';
 import { onClick, onPush, wake } from './notify';
 import { answer, clearOut, layIn } from './shell';
 import { fit, forgetReported } from './subscription';
-import { replaceIfDead, takeOver } from './rescue';
+import { replaceIfDead, revive } from './rescue';
 import { sync } from './sync';
 import type { Id, Me } from './types';
 
 declare const self: ServiceWorkerGlobalScope;
 
-self.addEventListener('install', (event) => event.waitUntil(layIn()));
+/** Whether this version follows another; the first one has nothing to revive and must not disturb a page that begins. */
+let follows = false;
 
-self.addEventListener('activate', (event) => event.waitUntil(Promise.all([clearOut(), takeOver()])));
+self.addEventListener('install', (event) => {
+  follows = self.registration.active !== null;
+  event.waitUntil(layIn());
+});
+
+self.addEventListener('activate', (event) => {
+  event.waitUntil(Promise.all([clearOut(), self.clients.claim()]));
+  // Not part of becoming active: loading a page waits for exactly that.
+  if (follows) void revive();
+});
 
 self.addEventListener('fetch', (event) => {
   const response = answer(event.request);

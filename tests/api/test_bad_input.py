@@ -13,7 +13,9 @@ from werkzeug.test import TestResponse
 
 from server.api import http
 from server.api.batch import BatchBody
+from server.api.changes import ChangesBody
 from server.api.plans import PlanBody
+from server.api.roster import TableBody
 from server.db import new_id
 from tests.api.rights import PRINCIPALS, ROWS
 from tests.api.test_rights import fill, rehearsal
@@ -25,6 +27,8 @@ BY_HAND: dict[str, type[Schema]] = {
     "batch.send_batch": BatchBody,
     "plans.import_plan": PlanBody,
     "plans.check_plan": PlanBody,
+    "roster.import_people": TableBody,
+    "changes.pull": ChangesBody,
 }
 FOREIGN = (
     "incident",

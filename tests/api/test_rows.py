@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from server.api.rows import DOCUMENTS
 from server.db import Model
-from server.domain import feed
+from server.domain import feed, reachability, strength
 from server.domain.alerts import Board
 from server.domain.people import Contact
 from tests.cast import Stage
@@ -28,6 +28,10 @@ def test_every_document_has_the_described_shape(stage: Stage) -> None:
     stage["security_one"].fact(f"/alerts/{ids['alert']}/answers", {"kind": "cannot", "reason": "在医院"})
     stage["security_one"].fact(f"/reports/{ids['report']}/strikes", {"reason": "误报"})
     stage["commander"].fact(f"/reviews/{ids['ended']}/actions", {"title": "整改"})
+    team = {"kind": "security", "title": {"zh": "安保组", "en": "Security"}, "strength": {"any": 40}}
+    stage["admin"].put(f"/teams/{stage.cast.teams['security']}", team, 204)
+    stage.database.write(strength.check)
+    stage.database.write(reachability.refresh)
     with stage.database.read() as session:
         rows = list(
             session.execute(select(feed.Change.type, feed.Change.document).where(feed.Change.document.is_not(None)))

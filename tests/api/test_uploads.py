@@ -259,4 +259,4 @@ def test_two_senders_of_one_photo_end_with_one_whole_photo(stage: Stage) -> None
     assert set(statuses) <= {204, 409, 423}
     assert sending.shown()["state"] == "delivered"
     assert served(stage["commander"], sending)[0].status_code == 200
-    assert not list(folder(stage).glob("*.part"))
+    assert not (folder(stage) / f"{sending.photo['id']}.part").exists()

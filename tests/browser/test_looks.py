@@ -28,7 +28,19 @@ TYPED = (
     "误报",
     "中文",
 )
-PROGRAMS = ("test", "LINT", "English", "Tocsin", "Chrome", "Linux", "iPhone", "commander", "security", "Android")
+PROGRAMS = (
+    "Word",
+    "test",
+    "LINT",
+    "English",
+    "Tocsin",
+    "Chrome",
+    "Linux",
+    "iPhone",
+    "commander",
+    "security",
+    "Android",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The office at its desk and on its phone: people, posts, teams, a table of many, a lost phone; how each screen looks."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -68,6 +69,7 @@ def test_the_office_keeps_people_teams_and_phones(house: House, someone: Callabl
     page.get_by_label("表格内容").fill(TABLE.format(team="安全保卫组"))
     page.get_by_role("button", name="先检查").click()
     page.get_by_role("button", name="导入 2 人").click()
+    expect(page).to_have_url(re.compile("#/staff$"), timeout=SLOW)
     expect(page.get_by_text("赵敏").first).to_be_visible(timeout=SLOW)
 
     # The least strength of a team; commanders and its leader are warned where they look.

@@ -189,3 +189,47 @@ def test_a_server_that_takes_this_version_no_more_keeps_the_queue_and_asks_for_t
     commander = Phone(house, "commander")
     commander.pull()
     assert len([row for row in commander.all("report") if row["text"] == "旧版本的话"]) == 1
+
+
+def test_a_build_that_does_not_start_is_replaced_and_the_worker_can_be_taken_off(
+    house: House, builds: Path, someone: Arrive
+) -> None:
+    deploy(builds, "wrong", broken=True)
+    me = someone("security-4", signed_in=False)
+    page = me.page
+    page.goto(house.url)
+    page.evaluate(
+        "navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready).then(() => true)"
+    )
+    page.reload()
+    assert build_of(page) == "wrong"
+
+    # The next good build comes by itself: on a blank page nobody can press a button.
+    deploy(builds, "mended")
+    page.reload()
+    page.wait_for_function("() => document.documentElement.dataset.build === 'mended'", timeout=3 * SLOW)
+    me.fill_in()
+    me.ready()
+
+    # The worker itself is at fault: switched off, it goes at the next visit, and what was made stays.
+    me.offline()
+    me.go("#/report")
+    page.locator("fieldset label", has_text="人流拥挤").click()
+    page.get_by_label("说明").fill("没有网络时写的")
+    page.get_by_role("button", name="上报", exact=True).last.click()
+    expect(page.get_by_role("heading", name="上报", exact=True)).to_be_hidden()
+    assert me.waiting() >= 1
+    house.kill("web")
+    house.environment["TOCSIN_WORKER_OFF"] = "1"
+    house.start("web")
+    me.offline(False)
+    page.reload()
+    page.wait_for_function(
+        """async () => !navigator.serviceWorker.controller
+             && (await caches.keys()).every((name) => !name.startsWith('tocsin-shell-'))""",
+        timeout=SLOW,
+    )
+    until(lambda: True if me.waiting() == 0 else None)
+    commander = Phone(house, "commander")
+    commander.pull()
+    assert len([row for row in commander.all("report") if row["text"] == "没有网络时写的"]) == 1

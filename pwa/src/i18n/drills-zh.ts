@@ -38,7 +38,7 @@ export const zhDrills = {
       year: `每 ${n} 年`,
       shift: '每班',
       occasion: '按需',
-    })[unit] ?? unit,
+    })[unit] ?? `${unit}`,
 
   plan: '预案',
   rule: '对应的演练要求',
