@@ -16,7 +16,12 @@ from tests.house import ROOT, House, Phone
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 AXE = ROOT / "pwa" / "node_modules" / "axe-core" / "axe.min.js"
 FAULTS = (Path(__file__).parent / "faults_on_screen.js").read_text()
-LOOKS = [("zh", "light"), ("en", "dark"), ("en", "light"), ("zh", "dark")]
+LOOKS = [
+    ("zh", "light"),
+    ("en", "dark"),
+    pytest.param("en", "light", marks=pytest.mark.long),
+    pytest.param("zh", "dark", marks=pytest.mark.long),
+]
 # Typed by people of the demo, or the proper name of a program: the same in both languages.
 TYPED = (
     "三个窗口都不能出票",

@@ -85,6 +85,7 @@ def test_the_office_keeps_people_teams_and_phones(house: House, someone: Callabl
     expect(guard.page.get_by_role("alert").filter(has_text="没有权限")).to_be_visible(timeout=SLOW)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("locale", "theme"), [("zh", "light"), ("en", "dark")])
 def test_how_the_office_looks(house: House, someone: Callable[..., Someone], locale: str, theme: str) -> None:
     book = Phone(house, "admin")

@@ -128,6 +128,9 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_no_plan_keeps_the_linter_busy(name):
     compiled = compile_source(HEAVY[name])
-    began = time.process_time()
-    lint(compiled)
-    assert time.process_time() - began < 0.5
+    taken = []
+    for _ in range(3):  # what else the machine does only ever adds to the figure
+        began = time.process_time()
+        lint(compiled)
+        taken.append(time.process_time() - began)
+    assert min(taken) < 0.5
