@@ -191,6 +191,7 @@ def test_a_server_that_takes_this_version_no_more_keeps_the_queue_and_asks_for_t
     assert len([row for row in commander.all("report") if row["text"] == "旧版本的话"]) == 1
 
 
+@pytest.mark.long
 def test_a_build_that_does_not_start_is_replaced_and_the_worker_can_be_taken_off(
     house: House, builds: Path, someone: Arrive
 ) -> None:
