@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Response, expect
 
 from server.db import new_id
 from tests.browser.conftest import SLOW, Someone
@@ -64,10 +64,13 @@ def test_many_tabs_hold_one_stream_and_send_a_long_queue_once_answers_first(hous
     def hear(request: Request) -> None:
         if "/api/v1/stream" in request.url:
             streams.append(request)
-        if request.url.endswith("/api/v1/batch"):
-            sent.extend(json.loads(request.post_data or "{}").get("items", []))
+
+    def sees(response: Response) -> None:
+        if response.url.endswith("/api/v1/batch"):
+            sent.extend(json.loads(response.request.post_data or "{}").get("items", []))
 
     me.context.on("request", hear)
+    me.context.on("response", sees)
     me.sign_in()
     card = page.locator("article.alert", has_text="维护秩序")
     expect(card).to_be_visible(timeout=SLOW)
@@ -75,12 +78,13 @@ def test_many_tabs_hold_one_stream_and_send_a_long_queue_once_answers_first(hous
     tabs = [page, another_tab(me), another_tab(me)]
     place = next(row["id"] for row in scene.commander.all("place") if row["code"] == "west-gate")
 
-    # 600 counts wait when the network is back, and last of all an answer was tapped: it goes first, and the screen works on.
+    # 600 counts and an answer wait when the network is back: the answer goes first, and the screen works on. It is tapped
+    # before the counts are put beside it, for a batch that was put together without it may be under way at any moment.
     me.offline()
     expect(page.get_by_role("status").filter(has_text="离线")).to_be_visible(timeout=SLOW)
-    page.evaluate(FILL, counts(scene.incident, place))
     card.locator("[data-answer=received]").click()
     expect(page.locator("p.given").first).to_contain_text("已存本机")
+    page.evaluate(FILL, counts(scene.incident, place))
     sent.clear()
     me.offline(False)
     until(lambda: heard(page, sent) or None)
