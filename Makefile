@@ -54,7 +54,8 @@ format: packages  ## put every file into the house style
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 	$(WEB) npm run --silent format
 
-api: $(VENV)/.dev  ## keep the OpenAPI document and the phone's types as the server now gives them
+api: $(VENV)/.dev  ## keep the OpenAPI document, the phone's types and the schema of plans as the server now gives them
+	@$(BIN)/tocsin plan schema --to docs/plan.schema.json
 	@$(BIN)/tocsin openapi > pwa/openapi.json
 	@$(WEB) npm exec -- openapi-typescript openapi.json --default-non-nullable=false -o src/types/api.ts
 

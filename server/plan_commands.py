@@ -1,4 +1,4 @@
-"""The `tocsin plan` commands: list, show, lint, simulate, import, export, approve."""
+"""The `tocsin plan` commands: list, show, lint, simulate, schema, import, export, approve."""
 
 import json
 import sys
@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server import migrating
+from server.api.session import password_fits
 from server.config import Config
 from server.db import Database
 from server.domain import people, plans, rights
-from server.domain.errors import Refused
+from server.domain.errors import Forbidden, Refused
 from server.domain.rules import Plan
 from server.opening import opened
 from server.planning import __main__ as language
@@ -110,29 +111,56 @@ def simulate_(config: Config, name: str, steps: tuple[str, ...], start: datetime
         click.echo(language.line(one, began))
 
 
+@plan.command()
+@click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="A file to write instead.")
+def schema(file: Path | None) -> None:
+    """Print the JSON Schema by which an editor completes and checks plans while they are written."""
+    if file is None:
+        click.echo(language.schema_text(), nl=False)
+    else:
+        file.write_text(language.schema_text(), encoding="utf-8")
+
+
 @plan.command("import")
 @click.argument("names", nargs=-1, required=True, metavar="FILE|KEY...")
-@click.option(
-    "--approve",
-    is_flag=True,
-    help="Put them into use at once (the operator answers for the leadership group's approval).",
-)
+@click.option("--by", "username", help="The user name of whoever answers for the text; somebody else must approve it.")
+@click.option("--approve", is_flag=True, help="Put them into use at once: at the first set-up or in a demo only.")
+@click.option("--because", default="", help="Why they are in use without a second person; needed with --approve.")
 @click.pass_obj
-def import_(config: Config, names: tuple[str, ...], approve: bool) -> None:
-    """Import plans from files or the library; the same text again changes nothing, and either all come in or none."""
+def import_(config: Config, names: tuple[str, ...], username: str | None, approve: bool, because: str) -> None:
+    """Import plans from files or the library as drafts; the same text again changes nothing, all come in or none.
+
+    A second person puts a draft into use: in the app, or with `tocsin plan approve` and their own password.
+    """
+    if approve and not because.strip():
+        raise click.UsageError("--approve needs --because: why these are in use without a second person")
     texts = [_from_outside(name) for name in names]
     compiled = [(_compiled(text, file), text) for text, file in texts]
 
     def unit(session: Session) -> list[str]:
+        author = _person(session, username) if username else None
+        if author is not None:
+            rights.require(author, "plan.draft")
         told = []
         for rules, text in compiled:
-            revision, new = plans.keep(session, rules, text, None)
-            if approve:
-                plans.put_in_use(session, revision, None)
-            told.append(f"{rules.key} version {rules.version}: {'imported' if new else 'known already'}")
+            revision, new = plans.keep(session, rules, text, author.id if author else None)
+            if approve and revision.status != plans.APPROVED:
+                plans.approve_at_set_up(session, revision, because.strip()[:500])
+            waits = (
+                "" if revision.status == plans.APPROVED else f", {revision.status}: a second person has to approve it"
+            )
+            told.append(f"{rules.key} version {rules.version}: {'imported' if new else 'known already'}{waits}")
         return told
 
-    for line in _write(config, unit):
+    try:
+        lines = _write(config, unit)
+    except click.ClickException as refused:
+        if approve and "approve" in refused.message:
+            refused.message += (
+                "\nImport without --approve, then approve in the app or with `tocsin plan approve KEY --by USER`."
+            )
+        raise
+    for line in lines:
         click.echo(line)
 
 
@@ -171,14 +199,16 @@ def export(config: Config, keys: tuple[str, ...], version: int | None, folder: P
 @click.option(
     "--by", "username", required=True, help="The user name of the member of the leadership group who approves."
 )
+@click.password_option(confirmation_prompt=False, help="Their password; asked for when it is not given.")
 @click.pass_obj
-def approve(config: Config, key: str, version: int | None, username: str) -> None:
-    """Put a revision into use in the name of somebody who may, other than its author."""
+def approve(config: Config, key: str, version: int | None, username: str, password: str) -> None:
+    """Put a revision into use: by somebody who may, other than its author, who is here and types their password."""
 
     def unit(session: Session) -> str:
-        person = session.scalar(select(people.Person.id).where(people.Person.username == username))
-        by = people.standing(session, person or "")
+        by = _person(session, username)
         rights.require(by, "plan.approve")
+        if not password_fits(session.get(people.Person, by.id), password):
+            raise Forbidden("sign_in_failed", "密码不正确。", "The password is not right.")
         found = plans.find(session, key)
         revision = plans.revision_of(session, key, str(version)) if version else plans.newest(session, found.id)
         assert revision is not None
@@ -186,6 +216,11 @@ def approve(config: Config, key: str, version: int | None, username: str) -> Non
         return f"{key} version {revision.version}: in use, approved by {by.name}"
 
     click.echo(_write(config, unit))
+
+
+def _person(session: Session, username: str) -> people.Standing:
+    person = session.scalar(select(people.Person.id).where(people.Person.username == username))
+    return people.standing(session, person or "")
 
 
 def _text_of(config: Config, name: str, version: int | None = None) -> tuple[str, str]:

@@ -4,19 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from server import migrating
 from server.cli import main
 from server.db import Database
 from server.domain import plans
-from server.domain.people import Person
+from server.domain.people import Organisation, Person
 from server.planning import shelf
 from tests.cast import CROWD, PEOPLE, fill
 from tests.planning.plan_texts import SOUND
 
 KEY = "hall-queue"
+PASSWORD = "for the tests only"
 Tocsin = Callable[..., Result]
 
 
@@ -26,7 +28,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("cast") / "tocsin.db"
     database = Database(f"sqlite:///{path}")
     migrating.upgrade(database)
-    database.write(lambda session: fill(session))
+    hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    database.write(lambda session: fill(session, hashed))
     with database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.dispose()
@@ -44,9 +47,9 @@ def url(migrated: bytes, tmp_path: Path) -> str:
 def tocsin(url: str, tmp_path: Path) -> Tocsin:
     """A function that runs `tocsin plan` with these words, and fails when the exit code is another than `code`."""
 
-    def run(*words: str, code: int = 0) -> Result:
+    def run(*words: str, code: int = 0, typed: str | None = None) -> Result:
         env = {"DATABASE_URL": url, "TOCSIN_DATA": str(tmp_path)}
-        result = CliRunner().invoke(main, ["plan", *words], env=env)
+        result = CliRunner().invoke(main, ["plan", *words], env=env, input=typed)
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
@@ -127,25 +130,49 @@ def test_export_gives_back_what_was_imported(tocsin: Tocsin, file: Path, url: st
     assert "no such plan" in tocsin("export", "nothing-like-it", code=1).stderr
 
 
-def test_approval_is_given_by_name_and_by_a_second_person(tocsin: Tocsin, file: Path, url: str) -> None:
-    tocsin("import", str(file))
-    assert "draft" in next(line for line in tocsin("list").stdout.splitlines() if line.startswith(KEY))
-    assert "may not" in tocsin("approve", KEY, "--by", "security_lead", code=1).stderr
-    assert "no such person" in tocsin("approve", KEY, "--by", "nobody", code=1).stderr
+def state_of(tocsin: Tocsin) -> str:
+    return next(line for line in tocsin("list").stdout.splitlines() if line.startswith(KEY)).split()[1]
+
+
+def test_approval_is_given_by_a_second_person_with_their_password(tocsin: Tocsin, file: Path, url: str) -> None:
+    assert "may not" in tocsin("import", str(file), "--by", "security_lead", code=1).stderr
+    assert "a second person has to approve it" in tocsin("import", str(file), "--by", "commander").stdout
+    assert state_of(tocsin) == "draft"
+    typed = f"{PASSWORD}\n"
+    assert "may not" in tocsin("approve", KEY, "--by", "security_lead", code=1, typed=typed).stderr
+    assert "no such person" in tocsin("approve", KEY, "--by", "nobody", code=1, typed=typed).stderr
+    assert "Another member" in tocsin("approve", KEY, "--by", "commander", code=1, typed=typed).stderr
+    assert "not right" in tocsin("approve", KEY, "--by", "second", code=1, typed="somebody else's\n").stderr
+    assert state_of(tocsin) == "draft"
+    assert "in use" in tocsin("approve", KEY, "--by", "second", typed=typed).stdout
+    assert state_of(tocsin) == "approved"
+
+
+def test_nothing_is_put_into_use_at_import_where_there_is_a_second_person(tocsin: Tocsin, file: Path, url: str) -> None:
+    before = revisions(url)
+    assert "--because" in tocsin("import", str(file), "--approve", code=2).stderr
+    refused = tocsin("import", str(file), "--approve", "--because", "in a hurry", code=1).stderr
+    assert "tocsin plan approve KEY --by USER" in refused
+    assert revisions(url) == before
+
+
+def test_the_first_set_up_and_a_demo_do_without_and_say_why(tocsin: Tocsin, file: Path, url: str) -> None:
     database = Database(url)
-
-    def written_by_commander(session):
-        plan = plans.find(session, KEY)
-        author = session.scalar(select(Person.id).where(Person.username == "commander"))
-        revision = plans.newest(session, plan.id)
-        assert revision is not None
-        revision.by = author
-
-    database.write(written_by_commander)
+    may = Person.role.in_(("admin", "commander")) & (Person.username != "admin")
+    database.write(lambda session: session.execute(update(Person).where(may).values(active=False)) and None)
+    words = ("import", str(file), "--approve", "--because", "first set-up, nobody else is here yet")
+    assert tocsin(*words).stdout.endswith("imported\n")
+    assert "known already" in tocsin(*words).stdout
+    with database.read() as session:
+        kept = session.get(plans.Revision, plans.find(session, KEY).approved)
+        assert kept is not None
+        assert (kept.approved_by, kept.approved_because) == (None, "first set-up, nobody else is here yet")
+    database.write(lambda session: session.execute(update(Person).where(may).values(active=True)) and None)
+    file.write_text(SOUND.replace("\nversion: 1\n", "\nversion: 2\n"), encoding="utf-8")
+    tocsin(*words, code=1)
+    database.write(lambda session: session.execute(update(Organisation).values(demo=True)) and None)
+    assert "version 2: imported" in tocsin(*words).stdout
     database.dispose()
-    assert "Another member" in tocsin("approve", KEY, "--by", "commander", code=1).stderr
-    assert "in use" in tocsin("approve", KEY, "--by", "second").stdout
-    assert "approved" in next(line for line in tocsin("list").stdout.splitlines() if line.startswith(KEY))
 
 
 def test_lint_knows_the_people_of_this_organisation(tocsin: Tocsin, file: Path) -> None:

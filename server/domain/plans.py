@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, select
+from sqlalchemy import ForeignKey, Index, Integer, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import feed, people, rules
+from server.domain import feed, people, rights, rules
 from server.domain.errors import Conflict, Forbidden, NotFound
 from server.domain.people import Standing
 
@@ -43,7 +43,8 @@ class Plan(Model):
         return {
             "id": self.id, "key": self.key, "version": revision.version, "title": self.title, "category": self.category,
             "status": self.status, "revision": revision.id, "revision_status": revision.status, "rules": revision.rules,
-            "approved_at": iso(revision.approved_at), "approved_by": revision.approved_by, "written_by": revision.by,
+            "approved_at": iso(revision.approved_at), "approved_by": revision.approved_by,
+            "approved_because": revision.approved_because, "written_by": revision.by,
         }  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class Revision(Model):
     created_at: Mapped[datetime]
     approved_by: Mapped[Id | None]
     approved_at: Mapped[datetime | None]
+    approved_because: Mapped[str | None] = mapped_column(String(500))
     __table_args__ = (Index("uq_revision_plan_version", "plan", "version", unique=True),)
 
 
@@ -179,8 +181,24 @@ def approve(session: Session, revision: Revision, by: Standing) -> Revision:
     return put_in_use(session, revision, by.id)
 
 
-def put_in_use(session: Session, revision: Revision, by: str | None) -> Revision:
-    """Mark a revision approved and the one before it retired."""
+def approve_at_set_up(session: Session, revision: Revision, because: str) -> Revision:
+    """Put a revision into use without a second person, for a reason that is kept with it.
+
+    Only a demo, or an organisation in which there is no second person yet, may. Raises Forbidden.
+    """
+    demo = session.scalar(select(people.Organisation.demo).limit(1))
+    who = select(func.count()).where(people.Person.active, people.Person.role.in_(rights.RULES["plan.approve"]))
+    if not demo and (session.scalar(who) or 0) > 1:
+        raise Forbidden(
+            "second_person_needed",
+            "须由另一位有权批准者批准。",
+            "Somebody else who may approve it must.",
+        )
+    return put_in_use(session, revision, None, because)
+
+
+def put_in_use(session: Session, revision: Revision, by: str | None, because: str | None = None) -> Revision:
+    """Mark a revision approved and the one before it retired; `because` says why nobody approved it."""
     plan = session.get(Plan, revision.plan, with_for_update=True)
     assert plan is not None
     before = session.get(Revision, plan.approved) if plan.approved else None
@@ -190,6 +208,7 @@ def put_in_use(session: Session, revision: Revision, by: str | None) -> Revision
         before.status = RETIRED
     if revision.status != APPROVED:
         revision.status, revision.approved_by, revision.approved_at = APPROVED, by, now()
+        revision.approved_because = because
     plan.approved, plan.status = revision.id, APPROVED
     return revision
 

@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "lint":
         return _lint(given.files)
     if given.command == "schema":
-        return _write([json.dumps(json_schema(), ensure_ascii=False, indent=1)])
+        sys.stdout.write(schema_text())
+        return 0
     try:
         plan = compile_plan(given.file.read_bytes(), str(given.file))
         steps = [step(word) for word in given.steps]
@@ -53,6 +54,11 @@ def _lint(files: Iterable[Path]) -> int:
     found = [finding for file in files for finding in lint_text(file.read_bytes(), str(file))]
     _write(map(said, found))
     return 1 if found else 0
+
+
+def schema_text() -> str:
+    """The JSON Schema as the file `docs/plan.schema.json` holds it."""
+    return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
 
 
 def said(finding: Finding) -> str:

@@ -22,14 +22,14 @@ _PHRASES: dict[Any, str] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema (draft 2020-12) of one plan file. It knows keys, words and forms; names are the compiler's business."""
+    """The schema (draft 7, which every editor knows) of one plan file. It knows keys, words and forms; names are the compiler's business."""
     definitions: dict[str, Any] = {}
     root = _rule(Plan, definitions)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Tocsin plan",
         **root,
-        "$defs": definitions,
+        "definitions": definitions,
     }
 
 
@@ -57,7 +57,7 @@ def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         if bare.__name__ not in definitions:
             definitions[bare.__name__] = {}
             definitions[bare.__name__] = _rule(bare, definitions)
-        return {"$ref": f"#/$defs/{bare.__name__}"}
+        return {"$ref": f"#/definitions/{bare.__name__}"}
     if get_origin(bare) is Literal:
         return {"enum": list(get_args(bare))}
     if bare is bool:

@@ -31,6 +31,9 @@ def test_simulate_refuses_what_it_cannot_read(capsys):
     assert main(["simulate", str(FIXTURES / "lint-11-unknown-team.yaml"), "plan.activated"]) == 1
 
 
-def test_schema_is_json(capsys):
+def test_the_schema_for_editors_is_what_the_code_gives(capsys):
     assert main(["schema"]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "Tocsin plan"
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["title"] == "Tocsin plan"
+    kept = Path(__file__).parents[2] / "docs" / "plan.schema.json"
+    assert kept.read_text(encoding="utf-8") == printed, "run `make api`"

@@ -93,5 +93,5 @@ def test_a_mistake_is_named_at_its_place(old: str, new: str, code: str, path: st
 def test_editors_know_the_words() -> None:
     schema = json_schema()
     assert "ladders" in schema["properties"]
-    assert schema["$defs"]["LadderStep"]["properties"]["unless"] == {"enum": ["delivered", "opened", "answered"]}
-    assert {"need", "within"} == set(schema["$defs"]["Quorum"]["required"])
+    assert schema["definitions"]["LadderStep"]["properties"]["unless"] == {"enum": ["delivered", "opened", "answered"]}
+    assert {"need", "within"} == set(schema["definitions"]["Quorum"]["required"])

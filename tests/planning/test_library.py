@@ -1,14 +1,19 @@
 """Every plan of the library compiles, lints clean, keeps its exact form as JSON, and runs to its end."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
+import jsonschema_rs
 import pytest
+import yaml
 
 from server.domain.rules import Plan, all_limits
 from server.domain.rules.conditions import Condition
 from server.planning.compiler import Compiled, compile_source
 from server.planning.lint import lint, lint_together
+from server.planning.schema import json_schema
 from server.planning.simulate import Simulation
 
 LIBRARY = Path(__file__).parents[2] / "server" / "planning" / "library"
@@ -97,6 +102,26 @@ def test_somebody_is_led_to_start_every_clock(compiled):
         if not any(fact in told or fact.count(".") >= 2 for fact in limit.starts)
     ]
     assert waiting == []
+
+
+def test_an_editor_with_the_schema_finds_nothing_wrong():
+    schema = jsonschema_rs.validator_for(json_schema())
+    wrong = {
+        path.name: [str(one) for one in schema.iter_errors(yaml.load(path.read_bytes(), AsEditorsRead))]
+        for path in FILES
+    }
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+class AsEditorsRead(yaml.CSafeLoader):
+    """YAML 1.2: `on` and `no` are words, and only plain numbers are numbers."""
+
+    yaml_implicit_resolvers: ClassVar = {}
+
+
+AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?\d+$"), list("-0123456789"))
+AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^-?\d+\.\d+$"), list("-0123456789"))
 
 
 def test_keys_are_unique():
