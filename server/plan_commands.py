@@ -155,11 +155,10 @@ def import_(config: Config, names: tuple[str, ...], username: str | None, approv
     try:
         lines = _write(config, unit)
     except click.ClickException as refused:
-        if approve and "approve" in refused.message:
-            refused.message += (
-                "\nImport without --approve, then approve in the app or with `tocsin plan approve KEY --by USER`."
-            )
-        raise
+        if not approve or "approve" not in refused.message:
+            raise
+        how = "Import without --approve, then approve in the app or with `tocsin plan approve KEY --by USER`."
+        raise click.ClickException(f"{refused.message}\n{how}") from None
     for line in lines:
         click.echo(line)
 

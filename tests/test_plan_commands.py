@@ -159,7 +159,14 @@ def test_nothing_is_put_into_use_at_import_where_there_is_a_second_person(tocsin
 def test_the_first_set_up_and_a_demo_do_without_and_say_why(tocsin: Tocsin, file: Path, url: str) -> None:
     database = Database(url)
     may = Person.role.in_(("admin", "commander")) & (Person.username != "admin")
-    database.write(lambda session: session.execute(update(Person).where(may).values(active=False)) and None)
+
+    def say(statement):
+        def unit(session):
+            session.execute(statement)
+
+        database.write(unit)
+
+    say(update(Person).where(may).values(active=False))
     words = ("import", str(file), "--approve", "--because", "first set-up, nobody else is here yet")
     assert tocsin(*words).stdout.endswith("imported\n")
     assert "known already" in tocsin(*words).stdout
@@ -167,10 +174,10 @@ def test_the_first_set_up_and_a_demo_do_without_and_say_why(tocsin: Tocsin, file
         kept = session.get(plans.Revision, plans.find(session, KEY).approved)
         assert kept is not None
         assert (kept.approved_by, kept.approved_because) == (None, "first set-up, nobody else is here yet")
-    database.write(lambda session: session.execute(update(Person).where(may).values(active=True)) and None)
+    say(update(Person).where(may).values(active=True))
     file.write_text(SOUND.replace("\nversion: 1\n", "\nversion: 2\n"), encoding="utf-8")
     tocsin(*words, code=1)
-    database.write(lambda session: session.execute(update(Organisation).values(demo=True)) and None)
+    say(update(Organisation).values(demo=True))
     assert "version 2: imported" in tocsin(*words).stdout
     database.dispose()
 

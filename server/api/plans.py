@@ -100,7 +100,7 @@ def read_plan(key: str) -> Response:
             **_brief(session, plan), "text": picked.text, "rules": picked.rules, "version": picked.version,
             "versions": [
                 {"id": one.id, "version": one.version, "status": one.status, "by": one.by, "created_at": iso(one.created_at),
-                 "approved_by": one.approved_by, "approved_at": iso(one.approved_at)}
+                 "approved_by": one.approved_by, "approved_at": iso(one.approved_at), "approved_because": one.approved_because}
                 for one in shown
             ],
         }  # fmt: skip

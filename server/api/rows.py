@@ -162,7 +162,7 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
     "plan": {
         "id": id_, "key": text, "version": whole, "title": words, "category": text,
         "status": one_of("draft", "approved", "retired"), "revision": id_, "revision_status": text, "rules": by_key(anything),
-        "approved_at": none_or(at), "approved_by": none_or(id_), "written_by": none_or(id_),
+        "approved_at": none_or(at), "approved_by": none_or(id_), "approved_because": none_or(text),"written_by": none_or(id_),
     },
     "reading": {"id": id_, "revision": id_, "plan": id_, "person": id_, **FACT},
     "supply": {

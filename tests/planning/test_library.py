@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import jsonschema_rs
 import pytest
@@ -116,9 +115,8 @@ def test_an_editor_with_the_schema_finds_nothing_wrong():
 class AsEditorsRead(yaml.CSafeLoader):
     """YAML 1.2: `on` and `no` are words, and only plain numbers are numbers."""
 
-    yaml_implicit_resolvers: ClassVar = {}
 
-
+AsEditorsRead.yaml_implicit_resolvers = {}
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?\d+$"), list("-0123456789"))
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^-?\d+\.\d+$"), list("-0123456789"))

@@ -3525,6 +3525,7 @@ export interface components {
         PlanRow: {
             /** Format: date-time */
             approved_at: string | null;
+            approved_because: string | null;
             /** Format: uuid */
             approved_by: string | null;
             category: string;
