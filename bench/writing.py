@@ -99,6 +99,8 @@ def ours(folder: Path, clients: int) -> Iterator[Contestant]:
                 (row["id"] for row in part["rows"] if row["type"] == "alert" and row["doc"]["incident"] == incident),
                 alert,
             )
+        for wire, _ in wires:
+            wire.hang_up()  # the server ends a connection that stays silent for half a minute
 
         def put(number: int, path: str, body: dict[str, object]) -> bytes:
             return request("PUT", f"/api/v1{path}", body, **heads(wires[number % clients][0]))

@@ -1,14 +1,12 @@
 """The database: column types, ids and the unit of work that every change runs in."""
 
 import contextvars
-import fcntl
-import os
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,7 +20,6 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     MetaData,
-    Row,
     Select,
     Text,
     UpdateBase,
@@ -37,6 +34,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from server.engines import LOCK_SECONDS, open_engine
+from server.locks import locked_file
+from server.statements import Statement
+from server.unchanged import Unchanged
 
 LEAST_WAIT = 1.0
 GROUP = 256
@@ -183,12 +183,24 @@ class Database:
         self._waiting: deque[_Ticket] = deque()
         self._leading = False
         database = self.engine.url.database
-        self._lock_path = Path(f"{database}.lock") if self.is_sqlite and database and database != ":memory:" else None
+        on_file = self.is_sqlite and database and database != ":memory:"
+        self._lock_path = Path(f"{database}.lock") if on_file else None
+        self._unchanged = Unchanged(self.engine) if on_file else None
 
-    def rows(self, statement: Select[*tuple[Any, ...]], values: dict[str, Any]) -> Sequence[Row[Any]]:
+    def kept(self) -> dict[Any, Any] | None:
+        """What was read since the last commit of anybody, to be added to; None where the database cannot tell of commits."""
+        return self._unchanged.kept() if self._unchanged is not None else None
+
+    def rows(self, statement: Statement, **values: Any) -> list[Any]:
         """What one reading statement finds, without the cost of a session and a transaction."""
-        with self._glancing.connect() as connection:
-            return connection.execute(statement, values).all()
+        kept, key = self.kept(), (statement, *values.values())
+        found: list[Any] | None = None if kept is None else kept.get(key)
+        if found is None:
+            with self._glancing.connect() as connection:
+                found = statement.rows_of(connection, values)
+            if kept is not None:
+                kept[key] = found
+        return found
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -228,6 +240,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
+        if self._unchanged is not None:
+            self._unchanged.close()
         self.engine.dispose()
 
     def _write_alone(self, unit: Callable[[Session], T]) -> T:
@@ -325,15 +339,18 @@ class Database:
     def _fair_lock(self, since: float | None = None) -> Iterator[None]:
         """The kernel's lock beside the database file; freed by the kernel when its holder is killed.
 
-        `since`: when the first who needs it began to wait, by the monotonic clock. Who has just had the lock queues behind
-        the one that waits for it: without the turnstile a busy process would take it again and again.
+        `since`: when the first who needs it began to wait, by the monotonic clock. Raises Overloaded.
         """
         if self._lock_path is None:
             yield
             return
         asked = time.monotonic()
         deadline = max((asked if since is None else since) + LOCK_SECONDS, asked + LEAST_WAIT)
-        with _locked_file(self._lock_path, deadline, turnstile=self._lock_path.with_suffix(".turn")):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked_file(self._lock_path, deadline, self._lock_path.with_suffix(".turn")))
+            except TimeoutError:
+                raise Overloaded from None
             yield
 
 
@@ -346,25 +363,6 @@ def _merge(left: dict[str, Any], more: dict[Any, Any]) -> None:
             left[name].extend(value)
         else:
             left[name].update(value)
-
-
-@contextmanager
-def _locked_file(path: Path, deadline: float, turnstile: Path | None = None) -> Iterator[None]:
-    """Hold the kernel's lock on a file. Raises Overloaded at the deadline, by the monotonic clock."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with _locked_file(turnstile, deadline) if turnstile else nullcontext():
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Overloaded from None
-                    time.sleep(0.001)
-        yield
-    finally:
-        os.close(handle)
 
 
 def transient(error: DBAPIError) -> bool:

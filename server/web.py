@@ -59,6 +59,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             return super().handle_request(listener_name, req, sock, addr)
         finally:
             self._idle.add(sock)
+            gevent.sleep(0)  # whoever sends one request upon the other does not keep the others waiting
 
     def _hang_up(self) -> None:
         # For reading only: a request that has just arrived is still read and answered.

@@ -66,7 +66,7 @@ def send_batch() -> Response:
         refusal = errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
         http.write(lambda session: _keep_all(session, prepared, refusal))
         raise refusal
-    results = http.write(lambda session: [_apply(session, one) for one in prepared])
+    results = http.write(lambda session: _apply_all(session, prepared))
     return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
 
 
@@ -95,6 +95,37 @@ def _prepare(routes: MapAdapter, raw: Any) -> dict[str, Any]:
     return {"item": item, "endpoint": endpoint, "ids": clean, "data": data}
 
 
+def _apply_all(session: Session, prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let all take effect in one savepoint, as they nearly always do; if one does not, begin again with one for each."""
+    if all("endpoint" in one for one in prepared):
+        waiting = _waiting(session)
+        try:
+            with session.begin_nested():
+                return [_applied(session, one) for one in prepared]
+        except (errors.Refused, IntegrityError):
+            _put_back(session, waiting)
+    return [_apply(session, one) for one in prepared]
+
+
+def _applied(session: Session, one: dict[str, Any]) -> dict[str, Any]:
+    item = one["item"]
+    sender = http.Sender(g.standing, g.device, item["seq"])
+    outcome, body = http.apply_fact(session, one["endpoint"], one["ids"], item["body"], dict(one["data"]), sender)
+    session.flush()
+    return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
+
+
+def _waiting(session: Session) -> dict[str, Any]:
+    """What the items so far have left for the end of the unit."""
+    return {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
+
+
+def _put_back(session: Session, waiting: dict[str, Any]) -> None:
+    for name in ("touched", "entries"):
+        session.info.pop(name, None)
+    session.info.update({name: kept.copy() for name, kept in waiting.items()})
+
+
 def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     """Let one item take effect in a savepoint, or keep it as refused with the reason."""
     item = one.get("item")
@@ -104,22 +135,17 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     if "result" in one:
         _keep(session, item, sender, errors.Refused("invalid", "填写内容有误。", "Some fields are not right."))
         return one["result"]  # type: ignore[no-any-return]
-    waiting = {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
+    waiting = _waiting(session)
     refusal: errors.Refused | None = None
     for _ in range(2):  # an id that another request has just taken is a duplicate when looked at again
         try:
             with session.begin_nested():
-                outcome, body = http.apply_fact(
-                    session, one["endpoint"], one["ids"], item["body"], dict(one["data"]), sender
-                )
-            return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
+                return _applied(session, one)
         except errors.Refused as refused:
             refusal = refused
         except IntegrityError as error:
             refusal = http.clash(error)
-        for name in ("touched", "entries"):
-            session.info.pop(name, None)
-        session.info.update({name: kept.copy() for name, kept in waiting.items()})
+        _put_back(session, waiting)
         if refusal.code != "id_reused":
             break
     assert refusal is not None

@@ -41,12 +41,19 @@ def pull() -> Response:
     http.require_schema(data["schema"])
     epoch: str = current_app.extensions["tocsin_epoch"]
     cursors = data["cursors"] if data.get("epoch") in (None, epoch) else {}
-    content = http.read(lambda session: _collect(session, cursors, data["limit"], epoch))
+    kept = http.database().kept()  # before anything is read
+    key = ("spaces of", g.standing.id, now().replace(second=0, microsecond=0))
+    if kept is not None and kept.get(key) == cursors:
+        content = _answer(epoch, [], [])
+    else:
+        content, latest = http.read(lambda session: _collect(session, cursors, data["limit"], epoch))
+        if kept is not None:
+            kept[key] = latest
     return Response(content, content_type="application/json")
 
 
-def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) -> bytes:
-    """The answer as JSON; documents are joined as the text they were stored as."""
+def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) -> tuple[bytes, dict[str, int]]:
+    """The answer as JSON, documents joined as the text they were stored as; and the versions of all spaces they may see."""
     allowed = incidents.spaces(session, g.standing)
     versions = feed.versions(session, allowed)  # before the rows: the other order loses what commits in between
     parts: list[str] = []
@@ -69,6 +76,10 @@ def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) 
             f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":[{",".join(told)}]}}'
         )
     drop = [space for space in cursors if space not in versions]
+    return _answer(epoch, parts, drop), {space: version for space, (version, _) in versions.items()}
+
+
+def _answer(epoch: str, parts: list[str], drop: list[str]) -> bytes:
     head = f'{{"epoch":{_text(epoch)},"server_time":{_text(iso(now()))},"spaces":[{",".join(parts)}],"drop":{_text(drop)}}}'
     return head.encode()
 

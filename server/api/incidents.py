@@ -98,10 +98,10 @@ def record_fact(
 @http.fact(blp, "/incidents/<incident>/entries/<id>", EntryBody, "Write a line in the log")
 def log_entry(session: Session, by: Standing, data: dict[str, Any], at: datetime, incident: str, id: str) -> None:
     """Write a line in the log."""
-    found = incidents.find(session, incident, by, "incident.log")
+    incidents.admit(session, incident, by, "incident.log")
     timeline.record(
         session,
-        found.id,
+        incident,
         "log",
         f"{by.name}：{data['text']}",
         f"{by.name}: {data['text']}",

@@ -11,6 +11,7 @@ import segno
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from flask import Flask, Response, current_app, g, jsonify, make_response, request
+from flask.sessions import SecureCookieSession, SessionInterface
 from flask_login import LoginManager, UserMixin
 from marshmallow import fields
 from sqlalchemy import select
@@ -36,6 +37,17 @@ OPEN = frozenset(
 )  # fmt: skip
 TOUCH = timedelta(minutes=10)
 _hashing = threading.BoundedSemaphore(2)  # one hash takes 64 MB and a quarter of a second
+
+
+class NoCookieOfFlask(SessionInterface):
+    """Flask's own signed cookie is not used: without this it would be looked for in every request."""
+
+    def open_session(self, app: Flask, request: Any) -> SecureCookieSession:
+        """An empty one."""
+        return SecureCookieSession()
+
+    def save_session(self, app: Flask, session: Any, response: Any) -> None:
+        """Nothing is kept."""
 
 
 class User(UserMixin):  # type: ignore[misc]
@@ -273,6 +285,7 @@ def describe(session: Session, standing: Standing, device: str) -> dict[str, Any
 def install(app: Flask, config: Config) -> None:
     """Refuse every request that is neither to an open route nor from a living session of this origin."""
     manager = LoginManager(app)
+    app.session_interface = NoCookieOfFlask()
 
     @manager.request_loader
     def load(req: Any) -> User | None:

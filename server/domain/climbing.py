@@ -185,8 +185,9 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
     """Let the steps know of an answer: a quorum is counted anew, a leader who cannot come is succeeded at once, and who
     said they come is expected."""
     session.flush()
-    recount(session, alert)
-    for step in steps.watching(session, alert.incident, alert.id):
+    watching = steps.watching(session, alert.incident, alert.id)
+    _count(session, alert, watching)
+    for step in watching:
         if step.kind == "succession" and row.answer == "cannot" and alert.team is not None:
             step.due_at = min(step.due_at, now())
     if alert.order is None or "on_scene" not in alert.answers or alert.status != "open":
@@ -205,7 +206,11 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
 
 def recount(session: Session, alert: Alert) -> None:
     """Count every quorum this alert belongs to anew."""
-    for step in steps.watching(session, alert.incident, alert.id):
+    _count(session, alert, steps.watching(session, alert.incident, alert.id))
+
+
+def _count(session: Session, alert: Alert, watching: Sequence[Step]) -> None:
+    for step in watching:
         if step.kind == "quorum" and alert.id in step.rule["alerts"]:
             _recount(session, step.id)
 

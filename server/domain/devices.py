@@ -14,6 +14,7 @@ from server.clock import iso, now
 from server.db import Database, Id, Key, Model, new_id
 from server.domain.errors import Conflict, Forbidden, Gone, NotFound, Throttled
 from server.domain.people import Membership, Person, Standing, Team
+from server.statements import Statement
 
 MOST_DEVICES = 10
 ENROLMENT_HOURS = 72
@@ -170,7 +171,7 @@ def signed_in(database: Database, token: str, days: int) -> SignedIn | None:
 
     Raises Forbidden `device_revoked` for one that ended because its device was revoked.
     """
-    found = database.rows(_SIGNED_IN, {"id": digest(token)})
+    found = database.rows(_SIGNED_IN, id=digest(token))
     if not found:
         return None
     first = found[0]
@@ -194,7 +195,7 @@ def signed_in(database: Database, token: str, days: int) -> SignedIn | None:
 
 
 # One statement, worked out once: it runs before every request of everybody.
-_SIGNED_IN = (
+_SIGNED_IN = Statement(
     select(
         SignIn.id, SignIn.person, SignIn.device, SignIn.used_at, SignIn.ended_at, Device.revoked_at, Person.name,
         Person.role, Person.active, Membership.team, Membership.role.label("post"), Team.kind,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.clock import now
 from server.db import Id, Key, Model
 from server.domain.errors import Conflict, Refused
+from server.statements import Statement
 
 
 class Fact(Model):
@@ -66,8 +67,7 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
     Raises Conflict `id_reused` when the id came before with another content; a fact refused before may be tried again.
     """
     row = _row(envelope, "applied")
-    connection = session.connection()
-    known = connection.execute(_KNOWN, {"key": envelope.id}).first()
+    known = _KNOWN.first(session, key=envelope.id)
     if known is not None and known.outcome == "applied":
         if (known.fingerprint, known.person) != (row["fingerprint"], envelope.person):
             raise Conflict(
@@ -78,21 +78,20 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
         return Result("duplicate", known.answer or {})
     # Before its effect: another request with the same id then waits here, and finds the fact known.
     expected = row["answer"] = {"id": envelope.id}
-    connection.execute(_AGAIN if known is not None else _ADD, row)
+    (_AGAIN if known is not None else _ADD).run(session, **row)
     answer = effect()
     if answer != expected:
-        connection.execute(_ANSWER, {"key": envelope.id, "answer": answer})
+        _ANSWER.run(session, key=envelope.id, answer=answer)
     return Result("applied", answer)
 
 
 def keep_refused(session: Session, envelope: Envelope, refusal: Refused) -> None:
     """Keep what a person tried in vain, so that command can see it; does nothing when the id was applied before."""
-    connection = session.connection()
-    known = connection.execute(_KNOWN, {"key": envelope.id}).first()
+    known = _KNOWN.first(session, key=envelope.id)
     if known is not None and known.outcome == "applied":
         return
     row = _row(envelope, "refused") | {"code": refusal.code, "answer": {"zh": refusal.zh, "en": refusal.en}}
-    connection.execute(_AGAIN if known is not None else _ADD, row)
+    (_AGAIN if known is not None else _ADD).run(session, **row)
 
 
 def _row(envelope: Envelope, outcome: str) -> dict[str, Any]:
@@ -108,9 +107,9 @@ def _row(envelope: Envelope, outcome: str) -> dict[str, Any]:
 # Worked out once: they run for every fact.
 _fact = cast(Table, Fact.__table__)
 _VALUES: dict[str, Any] = {column.name: bindparam(column.name) for column in _fact.columns if column.name != "id"}
-_KNOWN = select(_fact.c.outcome, _fact.c.fingerprint, _fact.c.person, _fact.c.answer).where(
-    _fact.c.id == bindparam("key")
+_KNOWN = Statement(
+    select(_fact.c.outcome, _fact.c.fingerprint, _fact.c.person, _fact.c.answer).where(_fact.c.id == bindparam("key"))
 )
-_ADD = insert(_fact).values(id=bindparam("key"), **_VALUES)
-_AGAIN = update(_fact).where(_fact.c.id == bindparam("key")).values(**_VALUES)
-_ANSWER = update(_fact).where(_fact.c.id == bindparam("key")).values(answer=bindparam("answer"))
+_ADD = Statement(insert(_fact).values(id=bindparam("key"), **_VALUES))
+_AGAIN = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(**_VALUES))
+_ANSWER = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(answer=bindparam("answer")))

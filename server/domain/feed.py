@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.bulk import FEW, MANY, write_rows
 from server.clock import now
 from server.db import Database, Id, Model, new_id
+from server.statements import Statement
 
 
 class Space(Model):
@@ -146,7 +147,10 @@ def publish(session: Session) -> None:
         if len(rows) >= MANY:
             write_rows(session, _WRITE[postgres], names, rows)
             rows = []
-    write_rows(session, _WRITE[postgres], names, rows)
+    if len(rows) <= FEW:
+        _WRITE_FEW[postgres].run_each(session, [dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        write_rows(session, _WRITE[postgres], names, rows)
     if postgres:
         session.connection().execute(select(func.pg_notify("tocsin", ",".join(raised)[:7000])))
 
@@ -159,10 +163,13 @@ def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
     if len(rows) > FEW:
         write_rows(session, _RAISE[postgres], names, rows)
         just_now = select(Space.id, Space.version).where(Space.changed_at == at)  # one look instead of one for each 400
-        found = session.connection().execute(just_now)
+        found = list(session.connection().execute(just_now))
     else:
-        wanted = [dict(zip(names, row, strict=True)) for row in rows]
-        found = session.connection().execute(_RAISE_AND_TELL[postgres], wanted)
+        found = [
+            just
+            for row in rows
+            for just in _RAISE_AND_TELL[postgres].rows(session, **dict(zip(names, row, strict=True)))
+        ]
     versions = {row.id: row.version for row in found}
     return {id: versions[id] for id in by}
 
@@ -183,6 +190,11 @@ def _texts(session: Session, thing: Synced) -> dict[str, str | None]:
 
 def _present(session: Session, keys: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
     """Where these stand now, as (space, type, id)."""
+    if len(keys) <= FEW:
+        for type_, id in keys:
+            for row in _PLACES.rows(session, type=type_, entity=id):
+                yield row.space, type_, id
+        return
     for start in range(0, len(keys), 200):
         for row in session.connection().execute(_PRESENT, {"keys": keys[start : start + 200]}):
             yield row.space, row.type, row.entity
@@ -204,9 +216,11 @@ def _writing(insert: Any) -> Any:
 _PRESENT = select(Change.space, Change.type, Change.entity).where(
     tuple_(Change.type, Change.entity).in_(bindparam("keys", expanding=True))
 )
+_PLACES = Statement(select(Change.space).where(Change.type == bindparam("type"), Change.entity == bindparam("entity")))
 _RAISE = (_raising(sqlite.insert), _raising(postgresql.insert))
-_RAISE_AND_TELL = tuple(raising.returning(Space.id, Space.version) for raising in _RAISE)
+_RAISE_AND_TELL = tuple(Statement(raising.returning(Space.id, Space.version)) for raising in _RAISE)
 _WRITE = (_writing(sqlite.insert), _writing(postgresql.insert))
+_WRITE_FEW = tuple(Statement(writing) for writing in _WRITE)
 
 
 def epoch(session: Session) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, select, update
+from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
 from server.clock import iso, now
 from server.db import Id, Key, Model, hits
+from server.statements import Statement
 
 RUNNING, MET, PASSED, CANCELLED, PAUSED = "running", "met", "passed", "cancelled", "paused"
 
@@ -101,9 +102,17 @@ def end(session: Session, limit: Limit, status: str, at: datetime | None = None)
 
 def running(session: Session, incident: str) -> list[Limit]:
     """The limits of an incident that run or pause, earliest first."""
+    session.flush()
+    if _ANY.first(session, incident=incident) is None:
+        return []
     return list(session.scalars(_RUNNING, {"incident": incident}))
 
 
+_ANY = Statement(
+    select(Limit.id)
+    .where(Limit.incident == bindparam("incident"), or_(Limit.status == RUNNING, Limit.status == PAUSED))
+    .limit(1)
+)
 _RUNNING = (
     select(Limit)
     .where(Limit.incident == bindparam("incident"), Limit.status.in_((RUNNING, PAUSED)))

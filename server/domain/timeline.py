@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.clock import iso, now
 from server.db import Database, Id, IdText, Key, Model, new_id
 from server.domain import feed
+from server.statements import Statement
 
 START = "0" * 64
 _incident = table("incident", column("id", IdText()), column("drill", Boolean))
@@ -45,28 +47,29 @@ class Entry(Model):
     __table_args__ = (Index("uq_entry_incident_seq", "incident", "seq", unique=True),)
 
     def spaces(self, session: Session) -> Iterable[str]:
-        """Everybody in the incident sees an entry unless it is for command or one team."""
-        if self.audience == "all":
-            return (f"incident:{self.incident}",)
-        if self.audience == "command":
-            return (f"incident:{self.incident}:command",)
-        # A team by its id, or those who lead it as `<id>:lead`.
-        return (f"incident:{self.incident}:team:{self.audience}", f"incident:{self.incident}:command")
+        """Those who see it."""
+        return places_of(self.incident, self.audience)
 
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """The entry as phones keep it."""
-        return {
-            "id": self.id,
-            "incident": self.incident,
-            "seq": self.seq,
-            "kind": self.kind,
-            "text": self.text,
-            "refs": self.refs,
-            "by": self.by,
-            "occurred_at": iso(self.occurred_at),
-            "received_at": iso(self.received_at),
-            "hash": self.hash,
-        }
+        return shown(self)
+
+
+@dataclass
+class Sealed:
+    """A line on its way into the table, past the mapper: each fact writes one."""
+
+    id: str
+    incident: str
+    seq: int
+    kind: str
+    text: dict[str, Any]
+    refs: dict[str, Any]
+    by: str | None
+    audience: str
+    occurred_at: datetime
+    received_at: datetime
+    hash: str
 
 
 def record(
@@ -105,10 +108,10 @@ def _in_drill(session: Session, incident: str) -> bool:
     """Whether an incident is a drill: every line of its timeline says so."""
     known: dict[str, bool] = session.info.setdefault("in_drill", {})
     if incident not in known:
-        found = session.connection().scalar(_DRILL, {"key": incident})
+        found = _DRILL.first(session, key=incident)
         if found is None:
             return False
-        known[incident] = found
+        known[incident] = found.drill
     return known[incident]
 
 
@@ -122,37 +125,54 @@ def seal(session: Session) -> None:
     by_incident: dict[str, list[dict[str, Any]]] = {}
     for values in session.info.pop("entries", []):
         by_incident.setdefault(values["incident"], []).append(values)
-    connection = session.connection()
     rows = []
     for incident, mine in sorted(by_incident.items()):
-        end = connection.execute(_END, {"key": incident}).first()
+        end = _END.first(session, key=incident)
         length, last = (end.length, end.hash) if end is not None else (0, START)
         for values in mine:
             length += 1
-            entry = Entry(id=new_id(), seq=length, hash="", **values)
+            entry = Sealed(id=new_id(), seq=length, hash="", **values)
             last = entry.hash = link(last, entry)
-            rows.append({"id": entry.id, "seq": entry.seq, "hash": last, **values})
-            feed.add(session, entry)
-        grown = {"key": incident, "length": length, "hash": last}
-        connection.execute(_GROW if end is not None else _BEGIN, grown)
-    if rows:
-        connection.execute(_ADD, rows)
+            rows.append(vars(entry))
+            places = tuple(places_of(incident, entry.audience))
+            feed.add(session, feed.Written("entry", entry.id, places, orjson.dumps(shown(entry)).decode()))
+        (_GROW if end is not None else _BEGIN).run(session, key=incident, length=length, hash=last)
+    _ADD.run_each(session, rows)
 
 
 # Worked out once: they run with every line recorded.
 _chain, _entry = cast(Table, Chain.__table__), cast(Table, Entry.__table__)
-_DRILL = select(_incident.c.drill).where(_incident.c.id == bindparam("key"))
-_END = select(_chain.c.length, _chain.c.hash).where(_chain.c.incident == bindparam("key")).with_for_update()
-_GROW = (
+_DRILL = Statement(select(_incident.c.drill).where(_incident.c.id == bindparam("key")))
+_END = Statement(select(_chain.c.length, _chain.c.hash).where(_chain.c.incident == bindparam("key")).with_for_update())
+_GROW = Statement(
     update(_chain)
     .where(_chain.c.incident == bindparam("key"))
     .values(length=bindparam("length"), hash=bindparam("hash"))
 )
-_BEGIN = insert(_chain).values(incident=bindparam("key"), length=bindparam("length"), hash=bindparam("hash"))
-_ADD = insert(_entry)
+_BEGIN = Statement(insert(_chain).values(incident=bindparam("key"), length=bindparam("length"), hash=bindparam("hash")))
+_ADD = Statement(insert(_entry))
 
 
-def link(previous: str, entry: Entry) -> str:
+def places_of(incident: str, audience: str) -> Iterable[str]:
+    """The spaces of a line: everybody's in the incident unless it is for command or one team."""
+    if audience == "all":
+        return (f"incident:{incident}",)
+    if audience == "command":
+        return (f"incident:{incident}:command",)
+    # A team by its id, or those who lead it as `<id>:lead`.
+    return (f"incident:{incident}:team:{audience}", f"incident:{incident}:command")
+
+
+def shown(entry: "Entry | Sealed") -> dict[str, Any]:
+    """A line as phones keep it."""
+    return {
+        "id": entry.id, "incident": entry.incident, "seq": entry.seq, "kind": entry.kind, "text": entry.text,
+        "refs": entry.refs, "by": entry.by, "occurred_at": iso(entry.occurred_at), "received_at": iso(entry.received_at),
+        "hash": entry.hash,
+    }  # fmt: skip
+
+
+def link(previous: str, entry: "Entry | Sealed") -> str:
     """The SHA-256 that chains an entry to the one before it, hexadecimal."""
     content = [
         previous, entry.incident, entry.seq, entry.kind, entry.text, entry.refs, entry.by, entry.audience,
