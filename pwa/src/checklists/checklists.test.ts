@@ -1,7 +1,8 @@
 /** An item's state is the fold of its marks; a safety-critical item in dispute is never done. */
 import { describe, expect, it } from 'vitest';
 import type { Checklist, Item, Mark } from '../types';
-import { folded, holds, measured, settle } from './checklists';
+import { holds } from '../conditions';
+import { folded, measured, settle } from './checklists';
 
 const list: Checklist = {
   id: 'c',

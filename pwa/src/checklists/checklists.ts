@@ -1,11 +1,12 @@
 /** Checklists: every item's state folded from its marks, why an item is locked, and marking one. */
 import { stamp } from '../clock';
+import { holds, known, type Known } from '../conditions';
 import { draftOf, dropDraft, keepDraft } from '../drafts';
 import { say, title, unit as unitWord } from '../i18n/say';
 import { record } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
-import type { Checklist, Condition, Fact, Id, Incident, Item, Mark, PhotoRef } from '../types';
+import type { Checklist, Id, Incident, Item, Mark, PhotoRef } from '../types';
 import type { Readable } from 'svelte/store';
 
 export interface ItemState {
@@ -108,26 +109,6 @@ export function folded(
   return { checklist, incident, items: states, done: states.filter((one) => one.done).length };
 }
 
-export type Known = ReadonlyMap<string, string | number | boolean>;
-
-/** Whether a condition of the plan holds; null while something it needs is not known. The same three values as on the server. */
-export function holds(condition: Condition | null, facts: Known): boolean | null {
-  if (condition === null) return true;
-  const parts = (condition.parts ?? []).map((part) => holds(part, facts));
-  if (condition.op === 'all') return parts.includes(false) ? false : parts.includes(null) ? null : true;
-  if (condition.op === 'any') return parts.includes(true) ? true : parts.includes(null) ? null : false;
-  if (condition.op === 'not') return parts[0] === null || parts[0] === undefined ? null : !parts[0];
-  const is = facts.get(condition.name ?? '');
-  if (condition.op === 'fact') return is !== undefined && is !== false;
-  if (is === undefined) return null;
-  if (condition.op === 'flag') return is === true;
-  const than = condition.value;
-  if (condition.op === '=') return is === than;
-  if (condition.op === '!=') return is !== than;
-  if (typeof is !== 'number' || typeof than !== 'number') return null;
-  return { '<': is < than, '<=': is <= than, '>': is > than, '>=': is >= than }[condition.op];
-}
-
 export type BoundsCheck = { ok: true; value: number } | { ok: false; why: 'not_a_number' | 'outside'; value?: number };
 
 /** A measured value as typed: full-width digits and a comma are understood. */
@@ -202,14 +183,6 @@ function inOrder(marks: readonly Mark[]): Mark[] {
   return [...marks].sort(
     (a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '') || a.id.localeCompare(b.id),
   );
-}
-
-/** What happened or was last measured in an incident, by key. */
-function known(facts: readonly Fact[], incident: Id): Known {
-  const own = facts
-    .filter((one) => one.incident === incident)
-    .sort((a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '') || a.id.localeCompare(b.id));
-  return new Map(own.map((one) => [one.key, one.value ?? true]));
 }
 
 /** `0～25 %`: the bounds of a number as people read them; empty when there are none. */

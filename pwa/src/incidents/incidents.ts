@@ -36,7 +36,10 @@ export interface IncidentView {
   plan: Plan | undefined;
   limits: Limit[];
   decisions: Decision[];
+  /** Those that wait. */
   proposals: Proposal[];
+  /** Every level the plan ever proposed here, the newest first. */
+  proposed: Proposal[];
   orders: Order[];
   modes: Mode[];
   back_entries: BackEntry[];
@@ -99,6 +102,9 @@ export function incidentOf(id: Id): Readable<IncidentView | null | undefined> {
       limits: byUrgency(own(limits)),
       decisions: own(decisions).sort(newestFirst),
       proposals: own(proposals).filter((one) => one.status === 'open'),
+      proposed: own(proposals)
+        .filter((one) => one.kind === 'level')
+        .sort((a, b) => b.made_at.localeCompare(a.made_at)),
       orders: own(orders).sort((a, b) => a.issued_at.localeCompare(b.issued_at)),
       modes: own(modes).sort(newestFirst),
       back_entries: own(entries),
@@ -178,17 +184,6 @@ function inState(incident: Incident): DecisionKind[] {
       return [];
   }
 }
-
-/** Decisions nobody may take without saying why. */
-export const REASON_NEEDED: ReadonlySet<DecisionKind> = new Set([
-  'dismiss',
-  'decline',
-  'extend_limit',
-  'pause_limit',
-  'end_limit',
-  'stand_down',
-  'resume',
-]);
 
 export interface DecisionDetails {
   scale?: string | undefined;

@@ -1,19 +1,33 @@
 /** What an incident's plan says about its levels, decisions, facts and tiers; read from the plan's rules as this phone has them. */
 import { say, title, unit } from '../i18n/say';
-import type { Clause, Colour, Decision, DecisionKind, Fact, Id, Mode, Plan, Words } from '../types';
+import type { Clause, Colour, Condition, Decision, DecisionKind, Fact, Id, Mode, Plan, Words } from '../types';
 
+/** Without `when` a person confirms it as the fact `key`. */
+export interface EndCondition {
+  key: string;
+  words: Words;
+  when?: Condition | null;
+  clause: Clause;
+}
+interface Interlock {
+  locks: string[];
+  needs: Condition;
+  words: Words;
+  clause: Clause;
+}
 interface Rules {
   authority?: { words: Words; clause: Clause };
   scales?: {
     key: string;
     title: Words;
-    levels: { key: string; title: Words; colour?: Colour; action: Words; clause: Clause }[];
+    levels: { key: string; rank: number; title: Words; colour?: Colour; action: Words; clause: Clause }[];
   }[];
   facts?: { key: string; title: Words }[];
   measures?: { key: string; title: Words; kind?: string; unit?: string; options?: { key: string; title: Words }[] }[];
   manual?: { tiers: { key: string; title: Words; words: Words; clause: Clause }[]; clause: Clause };
-  end?: { words: Words; clause: Clause; conditions?: { words: Words; clause: Clause }[] };
+  end?: { words: Words; clause: Clause; conditions?: EndCondition[] };
   triggers?: { words: Words; clause: Clause }[];
+  interlocks?: Interlock[];
 }
 
 const rulesOf = (plan: Plan | undefined): Rules => plan?.rules ?? {};
@@ -21,6 +35,8 @@ const rulesOf = (plan: Plan | undefined): Rules => plan?.rules ?? {};
 export interface PlanLevel {
   /** `scale/level` */
   id: string;
+  /** The lower, the more severe. */
+  rank: number;
   title: Words;
   action: Words;
   colour: Colour | null;
@@ -32,6 +48,7 @@ export function levelsOf(plan: Plan | undefined): PlanLevel[] {
   return scales.flatMap((scale) =>
     scale.levels.map((level) => ({
       id: `${scale.key}/${level.key}`,
+      rank: level.rank,
       title: scales.length > 1 ? both(scale.title, level.title) : level.title,
       action: level.action,
       colour: level.colour ?? null,
@@ -55,16 +72,15 @@ export function planSays(plan: Plan | undefined, kind: DecisionKind): Clause[] {
       return (rules.manual?.tiers ?? []).slice(0, 2).map((one) => ({ ref: one.clause.ref, words: one.words }));
     case 'restore':
     case 'end':
-      return rules.end
-        ? [
-            { ref: rules.end.clause.ref, words: rules.end.words },
-            ...(rules.end.conditions ?? []).map((one) => ({ ref: one.clause.ref, words: one.words })),
-          ]
-        : [];
+      return rules.end ? [{ ref: rules.end.clause.ref, words: rules.end.words }] : [];
     default:
       return [];
   }
 }
+
+export const endConditions = (plan: Plan | undefined): EndCondition[] => rulesOf(plan).end?.conditions ?? [];
+
+export const interlocksOf = (plan: Plan | undefined): Interlock[] => rulesOf(plan).interlocks ?? [];
 
 export interface Recordable {
   key: string;
