@@ -31,6 +31,7 @@ from server.api import (
     notices,
     pages,
     people,
+    places,
     plans,
     reviews,
     roster,
@@ -48,7 +49,7 @@ from server.migrating import MIGRATIONS
 
 NOUNS = (
     session.blp, incidents.blp, alerts.blp, alerts.tokens_blp, checklists.blp, field_reports.blp, supplies.blp, notices.blp,
-    continuity.blp, reviews.blp, drills.blp, people.blp, roster.blp, devices.blp, ladders.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
+    continuity.blp, reviews.blp, drills.blp, people.blp, places.blp, roster.blp, devices.blp, ladders.blp, plans.blp, batch.blp, changes.blp, live.blp, uploads.blp, health.blp,
 )  # fmt: skip
 
 

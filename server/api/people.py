@@ -1,4 +1,4 @@
-"""People over HTTP: duty, and the online-only changes of people, teams, posts, places and stock."""
+"""People over HTTP: duty, and the online-only changes of people, teams and posts."""
 
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,11 @@ from marshmallow import fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from server.api import http
-from server.api.fields import Body, Choice, Fact, Flag, Int, Mailbox, Moment, Number, Text, Uuid, Words
+from server.api import http, records
+from server.api.fields import Body, Choice, Fact, Flag, Int, Mailbox, Moment, Text, Uuid, Words
 from server.api.session import hash_password
 from server.clock import now
-from server.domain import devices, errors, feed, people, places, reachability, rights, shifts, strength, supplies
+from server.domain import devices, errors, feed, people, reachability, rights, shifts, strength
 from server.domain.people import Standing
 
 blp = http.blueprint("people")
@@ -60,39 +60,6 @@ class MembershipBody(Body):
     role = Choice(*people.POSTS, required=True)
     rank = Int(0, 1000, load_default=0)
     ended = Flag(load_default=False)
-
-
-class PinBody(Body):
-    """A point of the floor plan, 0 to 1 from its upper left corner."""
-
-    x = Number(0, 1, places=4, required=True)
-    y = Number(0, 1, places=4, required=True)
-
-
-class PlaceBody(Body):
-    """A place's record; degrees WGS 84."""
-
-    parent = Uuid(allow_none=True)
-    kind = Choice(*places.KINDS, required=True)
-    title = fields.Nested(Words, required=True)
-    code = Text(40, least=1, name=True, required=True)
-    lat = Number(-90, 90, places=6, allow_none=True)
-    lon = Number(-180, 180, places=6, allow_none=True)
-    plan_pin = fields.Nested(PinBody, allow_none=True)
-    capacity = Int(0, 10_000_000, allow_none=True)
-
-
-class SupplyBody(Body):
-    """A supply's record; numbered goods list their ranges in stock."""
-
-    key = Text(80, least=1, name=True, required=True)
-    title = fields.Nested(Words, required=True)
-    unit = fields.Nested(Words, required=True)
-    place = Uuid(allow_none=True)
-    quantity = Int(0, 100_000_000, required=True)
-    minimum = Int(0, 100_000_000, load_default=0)
-    serial = Flag(load_default=False)
-    expires_at = Moment(allow_none=True)
 
 
 @http.fact(blp, "/duties/<id>", DutyBody, "Go on or off duty")
@@ -178,7 +145,7 @@ def _keep_an_admin(session: Session, leaving: str) -> None:
 def put_team(data: dict[str, Any], team: str) -> Response:
     """Create or change a team (online only)."""
     rights.require(g.standing, "team.change")
-    http.write(lambda session: _put(session, people.Team, team, data))
+    http.write(lambda session: records.put(session, people.Team, team, data))
     return make_response("", 204)
 
 
@@ -203,57 +170,9 @@ def put_membership(data: dict[str, Any], membership: str) -> Response:
         if session.scalar(same) is not None:
             raise errors.Conflict("post_known", "此人已在该组。", "This person is in that team already.", path="person")
         ended = data.pop("ended")
-        _put(session, people.Membership, membership, {**data, "ended_at": now() if ended else None})
+        records.put(session, people.Membership, membership, {**data, "ended_at": now() if ended else None})
         session.flush()
         feed.touch(session, people.Contact(person), *reachability.rows_of(session, person.id))
 
     http.write(unit)
     return make_response("", 204)
-
-
-@blp.route("/places/<place>", methods=["PUT"])
-@blp.arguments(PlaceBody)
-@blp.response(204)
-def put_place(data: dict[str, Any], place: str) -> Response:
-    """Create or change a place (online only)."""
-    rights.require(g.standing, "place.change")
-    if data.get("parent") == place:
-        raise errors.Refused("place_in_itself", "位置不能属于自己。", "A place cannot lie in itself.", path="parent")
-
-    def unit(session: Session) -> None:
-        if data.get("parent") and session.get(places.Place, data["parent"]) is None:
-            raise errors.Refused("place_unknown", "没有这个位置。", "There is no such place.", path="parent")
-        taken = session.scalar(select(places.Place.id).where(places.Place.code == data["code"]))
-        if taken is not None and taken != place:
-            raise errors.Conflict("code_taken", "该编号已被使用。", "This code is taken.", path="code")
-        _put(session, places.Place, place, data)
-
-    http.write(unit)
-    return make_response("", 204)
-
-
-@blp.route("/supplies/<supply>", methods=["PUT"])
-@blp.arguments(SupplyBody)
-@blp.response(204)
-def put_supply(data: dict[str, Any], supply: str) -> Response:
-    """Create or change a supply (online only)."""
-    rights.require(g.standing, "supply.stock")
-
-    def unit(session: Session) -> None:
-        taken = session.scalar(select(supplies.Supply.id).where(supplies.Supply.key == data["key"]))
-        if taken is not None and taken != supply:
-            raise errors.Conflict("key_taken", "该编号已被使用。", "This key is taken.", path="key")
-        _put(session, supplies.Supply, supply, data)
-
-    http.write(unit)
-    return make_response("", 204)
-
-
-def _put(session: Session, model: Any, id: str, data: dict[str, Any]) -> None:
-    found = session.get(model, id, with_for_update=True)
-    if found is None:
-        found = model(id=id, **data)
-        session.add(found)
-        return
-    for name, value in data.items():
-        setattr(found, name, value)

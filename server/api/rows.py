@@ -156,7 +156,7 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
     "place": {
         "id": id_, "parent": none_or(id_), "kind": one_of(*places.KINDS), "title": words, "code": text, "lat": none_or(number),
         "lon": none_or(number), "plan_pin": none_or(part("PinRow", x=number, y=number)),
-        "floor_plan": none_or(part("FloorPlanRow", width=number, height=number, shapes=many(shape))),
+        "floor_plan": none_or(part("FloorPlanRow", width=number, height=number, shapes=many(shape), picture=maybe(id_))),
         "capacity": none_or(whole),
     },
     "plan": {

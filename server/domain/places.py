@@ -13,7 +13,8 @@ KINDS = ("site", "area", "gate", "hall", "room", "point")
 
 
 class Place(Model):
-    """A place; a site is one without a parent. `plan_pin` is {x, y} in 0..1 of the floor plan of the nearest parent."""
+    """A place; a site is one without a parent. `plan_pin` is {x, y} in 0..1 of the floor plan of the
+    nearest parent, which is a drawing (`shapes`) or a picture."""
 
     __tablename__ = "place"
     synced_type = "place"
@@ -46,3 +47,15 @@ def known(session: Session, place: str | None) -> str | None:
     if place is not None and session.get(Place, place) is None:
         raise Refused("place_unknown", "没有这个位置。", "There is no such place.", path="place")
     return place
+
+
+def require_above(session: Session, place: str, parent: str | None) -> None:
+    """Check that a place may lie in `parent`. Raises Refused for an unknown one, for the place itself and for one inside it."""
+    above = parent
+    while above is not None:
+        if above == place:
+            raise Refused("place_in_itself", "位置不能属于自己。", "A place cannot lie in itself.", path="parent")
+        found = session.get(Place, above)
+        if found is None:
+            raise Refused("place_unknown", "没有这个位置。", "There is no such place.", path="parent")
+        above = found.parent

@@ -1,6 +1,6 @@
 """Supplies: stock, requests, and movements from shelf to hand and back, with serial ranges for numbered goods."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -264,3 +264,19 @@ def _take(goods: Supply, amount: int, first: int | None, last: int | None) -> No
 def shelf(session: Session) -> list[Supply]:
     """All supplies, by key."""
     return list(session.scalars(select(Supply).order_by(Supply.key)))
+
+
+def number(goods: Supply, ranges: Sequence[tuple[int, int]]) -> None:
+    """Say which numbers the goods were stocked with; what is out or used keeps its own ranges.
+
+    Raises Refused for goods that are not numbered, and for ranges that are reversed or overlap.
+    """
+    if ranges and not goods.serial:
+        raise Refused("not_numbered", "这种物资不按号码管理。", "These goods carry no numbers.", path="numbers")
+    last_seen = -1
+    for first, last in sorted(ranges):
+        if last < first or first <= last_seen:
+            raise Refused("numbers_overlap", "号段颠倒或重叠。", "Ranges are reversed or overlap.", path="numbers")
+        last_seen = last
+    stocked = [{"from": first, "to": last, "state": "stock"} for first, last in sorted(ranges)]
+    goods.serials = [*stocked, *(one for one in goods.serials or [] if one["state"] != "stock")]

@@ -113,8 +113,11 @@ ROWS: dict[str, Row] = {
     "roster.list_devices": Row("GET", "/people/{person}/devices", "200 403 200 403 403 403"),
     "people.put_team": Row("PUT", "/teams/{new}", "204 403 403 403 403 403", {"kind": "medical", "title": WORDS}),
     "people.put_membership": Row("PUT", "/memberships/{membership}", "204 403 403 403 403 403", {"person": "{person}", "team": "{team}", "role": "deputy"}),
-    "people.put_place": Row("PUT", "/places/{new}", "204 403 403 403 403 403", {"kind": "room", "title": WORDS, "code": "r-1"}),
-    "people.put_supply": Row("PUT", "/supplies/{new}", "204 403 403 403 403 403", {"key": "lamps", "title": WORDS, "unit": WORDS, "quantity": 3}),
+    "places.put_place": Row("PUT", "/places/{new}", "204 403 403 403 403 403", {"kind": "room", "title": WORDS, "code": "r-1"}),
+    "supplies.put_supply": Row("PUT", "/supplies/{new}", "204 403 403 403 403 403", {"key": "lamps", "title": WORDS, "unit": WORDS, "quantity": 3}),
+    "places.put_floor_plan": Row("PUT", "/places/{place}/floor-plan", "415 403 403 403 403 403"),
+    "places.remove_floor_plan": Row("DELETE", "/places/{place}/floor-plan", "204 403 403 403 403 403"),
+    "places.show_floor_plan": Row("GET", "/floor-plans/{new}", "404 404 404 404 404 404"),
     # sign-in and devices
     "session.sign_in": Row("POST", "/sessions", "401 401 401 401 401 401", {"username": "x", "password": "y", "device": {"id": "{new}", "name": "z"}}),
     "session.use_enrolment": Row("POST", "/sessions/enrolments", "410 410 410 410 410 410", {"token": "x", "device": {"id": "{new}", "name": "z"}}),

@@ -538,6 +538,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/floor-plans/{picture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                picture: string;
+            };
+            cookie?: never;
+        };
+        /** The picture of a floor plan, for everybody who is signed in. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    picture: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The picture; it never changes under this name. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health/deep": {
         parameters: {
             query?: never;
@@ -1510,6 +1549,66 @@ export interface paths {
         };
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/places/{place}/floor-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep a picture (JPEG, PNG or WebP, at most 4 MB) as the floor plan of a place; it takes the place of a drawing. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    place: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Its name and its size in pixels, as the place now carries them. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        post?: never;
+        /** Take the floor plan of a place away. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    place: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -2997,6 +3096,8 @@ export interface components {
         };
         FloorPlanRow: {
             height: number;
+            /** Format: uuid */
+            picture?: string;
             shapes: components["schemas"]["FloorShapeRow"][];
             width: number;
         };
@@ -3353,6 +3454,10 @@ export interface components {
             /** @enum {string} */
             state: "draft" | "approved" | "published";
             wording: components["schemas"]["WordsRow"];
+        };
+        NumbersBody: {
+            first: number;
+            last: number;
         };
         OrderBody: {
             /** @enum {string} */
@@ -3923,6 +4028,7 @@ export interface components {
             key: string;
             /** @default 0 */
             minimum?: number;
+            numbers?: components["schemas"]["NumbersBody"][];
             /** Format: uuid */
             place?: string | null;
             quantity: number;
