@@ -44,8 +44,9 @@ $(filter check-app-%,$(CHECKS)): check-app-%:
 packages: $(VENV)/.dev
 	@$(WEB) packages
 
+# The tests of a file stay together, so that they share what was started; three at a time, for much of it is waiting.
 tests: $(VENV)/.dev
-	@set -o pipefail; $(PY) -m pytest -n 2 --dist loadgroup $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
+	@set -o pipefail; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
 
 test-long: $(VENV)/.dev  ## run the tests that take minutes: long fault runs, many histories, a kill at every write
 	@$(PY) -m pytest -m long $(PYTEST)

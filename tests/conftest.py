@@ -123,14 +123,6 @@ def _no_unexpected_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("logged as an error:\n" + "\n".join(handler.lines))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the machine to themselves take turns in one process each kind."""
-    for item in items:
-        for name in ("browser", "faults"):
-            if item.get_closest_marker(name) and not item.get_closest_marker("xdist_group"):
-                item.add_marker(pytest.mark.xdist_group(name))
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Settings of the person who runs the tests do not reach them; generated cases may be slow, and repeat in CI."""
     hypothesis.settings.register_profile("tocsin", deadline=None, derandomize="CI" in os.environ)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("package")]
+pytestmark = pytest.mark.timeout(300)
 
 
 def make(kind: str, folder: Path, out: Path, path: str | None = None) -> Path:
