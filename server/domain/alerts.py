@@ -12,6 +12,7 @@ from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
 from server.domain import feed, incidents, ladders, messages, outbox, people, plans, rules, steps, timeline
+from server.statements import Statement
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
@@ -151,7 +152,7 @@ class Board:
     def document(self, session: Session, space: str) -> dict[str, Any]:
         """People told, delivered, opened and answered per team, over the alerts that are open or were answered."""
         teams: dict[str | None, dict[str, Any]] = {}
-        standing = session.connection().execute(_STANDING, {"incident": self.id})
+        standing = _STANDING.rows(session, incident=self.id)
         for team, answer, asked, told, delivered, opened, answered, excused in standing:
             row = teams.setdefault(
                 team,
@@ -181,7 +182,7 @@ class Board:
 
 
 # Worked out once: it runs in every commit that holds an answer or a receipt.
-_STANDING = (
+_STANDING = Statement(
     select(
         Recipient.team, Recipient.answer, func.count(), func.count(Recipient.told_at), func.count(Recipient.delivered_at),
         func.count(Recipient.opened_at), func.count(Recipient.answered_at),

@@ -27,6 +27,7 @@ from server.domain import (
 from server.domain.alerts import Alert, Answer, Board, Recipient
 from server.domain.errors import NotFound, Refused
 from server.domain.people import Standing
+from server.statements import Statement
 
 
 def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipient]:
@@ -38,7 +39,7 @@ def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipie
     return found.Alert, found.Recipient
 
 
-_GIVE = insert(cast(Table, Answer.__table__))
+_GIVE = Statement(insert(cast(Table, Answer.__table__)))
 _ADDRESSED = (
     select(Alert, Recipient)
     .join(Alert, Alert.id == Recipient.alert)
@@ -70,7 +71,7 @@ def answer(
         "id": id, "alert": asked.id, "recipient": row.id, "kind": kind, "eta_minutes": eta_minutes, "reason": reason,
         "read_back": read_back, "by": by.id, "occurred_at": occurred_at, "received_at": now(),
     }  # fmt: skip
-    session.connection().execute(_GIVE, given)
+    _GIVE.run(session, **given)
     if row.answered_at is None or (occurred_at, id) > (row.answered_at, row.answer_id or ""):
         row.answer, row.answer_id, row.answered_at, row.answer_received_at = kind, id, occurred_at, now()
         row.eta_minutes, row.reason, row.answered_by, row.answer_seen_at = eta_minutes, reason, by.id, None
@@ -110,25 +111,38 @@ def _record(
 
 def _follow(session: Session, alert: Alert, row: Recipient, kind: str, by: Standing, at: datetime) -> None:
     """Let the plan know of answers it waits for; a call for help goes to the leadership group."""
+    running, waited, plan = _awaited(session, alert)
+    if not running and not waited and kind != "need_help":
+        return
     incident = session.get(incidents.Incident, alert.incident)
     assert incident is not None
-    plan = plans.rules_of(session, incident.revision)
     if kind == "need_help" and incident.status in incidents.OPEN:
         title = {"zh": f"{by.name}请求支援", "en": f"{by.name} needs help"}
         alerts.issue_to(session, incident, plan, "leadership", title, alert.title, critical=True)
-    for limit in limits.running(session, incident.id):
+    for limit in running:
         if limit.rule.get("kind") == "route" and kind != "cannot":
             limits.end(session, limit, limits.MET, at)
     if plan is None:
         return
     order = session.get(orders.Order, alert.order) if alert.order else None
-    waited = rules.listens_to(plan)
     if order is not None and order.key and f"order.{order.key}.answered" in waited and kind != "cannot":
         course.happen(session, incident, f"order.{order.key}.answered", occurred_at=at, by=by.id)
     team = session.get(people.Team, alert.team) if alert.team else None
     for rule in plan.teams if team is not None and kind == "on_scene" else ():
         if team is not None and rule.kind == team.kind and f"team.{rule.key}.on-scene" in waited:
             course.happen(session, incident, f"team.{rule.key}.on-scene", occurred_at=at, by=by.id)
+
+
+def _awaited(session: Session, alert: Alert) -> tuple[list[limits.Limit], frozenset[str], rules.Plan | None]:
+    """The limits that run in the alert's incident, what its plan waits to hear of orders and teams, and the plan."""
+    (incident,) = _UNDER.rows(session, incident=alert.incident)
+    plan = plans.rules_of(session, incident.revision)
+    waited = rules.listens_to(plan) if plan is not None else frozenset()
+    heard = frozenset(name for name in waited if name.startswith(("order.", "team.")))
+    return limits.running(session, alert.incident), heard, plan
+
+
+_UNDER = Statement(select(incidents.Incident.revision).where(incidents.Incident.id == bindparam("incident")))
 
 
 def receive(session: Session, alert: str, person: str, kind: str, channel: str, occurred_at: datetime) -> Recipient:

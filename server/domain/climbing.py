@@ -185,10 +185,9 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
     """Let the steps know of an answer: a quorum is counted anew, a leader who cannot come is succeeded at once, and who
     said they come is expected."""
     session.flush()
-    watching = steps.watching(session, alert.incident, alert.id)
-    _count(session, alert, watching)
-    for step in watching:
-        if step.kind == "succession" and row.answer == "cannot" and alert.team is not None:
+    recount(session, alert)
+    if row.answer == "cannot" and alert.team is not None:
+        for step in steps.successions(session, alert.id):
             step.due_at = min(step.due_at, now())
     if alert.order is None or "on_scene" not in alert.answers or alert.status != "open":
         return
@@ -206,12 +205,8 @@ def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
 
 def recount(session: Session, alert: Alert) -> None:
     """Count every quorum this alert belongs to anew."""
-    _count(session, alert, steps.watching(session, alert.incident, alert.id))
-
-
-def _count(session: Session, alert: Alert, watching: Sequence[Step]) -> None:
-    for step in watching:
-        if step.kind == "quorum" and alert.id in step.rule["alerts"]:
+    for step in steps.quorums(session, alert.incident):
+        if alert.id in step.rule["alerts"]:
             _recount(session, step.id)
 
 

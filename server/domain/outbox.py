@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -26,6 +27,7 @@ from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.devices import Subscription
 from server.domain.people import Person
+from server.statements import Statement
 
 PENDING, CLAIMED, SENT, NOTED, FAILED, CANCELLED = "pending", "claimed", "sent", "noted", "failed", "cancelled"
 """Sent: a service took it. Noted: and the recipient's row says so."""
@@ -106,15 +108,20 @@ def wake_senders(session: Session) -> None:
 
 def cancel(session: Session, recipients: Sequence[str]) -> None:
     """Take back what is waiting for these recipients; what is being sent right now is at least not sent again."""
+    if len(recipients) == 1:
+        _CANCEL_ONE.run(session, recipient=recipients[0])
+        return
     for part in _parts(recipients):
         session.connection().execute(_CANCEL, {"recipients": part})
 
 
-_CANCEL = (
+_TAKE_BACK = (
     update(cast(Table, Delivery.__table__))
-    .where(Delivery.recipient.in_(bindparam("recipients", expanding=True)), Delivery.state.in_((PENDING, CLAIMED)))
+    .where(or_(Delivery.state == PENDING, Delivery.state == CLAIMED))
     .values(state=case((Delivery.state == PENDING, CANCELLED), else_=Delivery.state), outcome=TAKEN_BACK)
 )
+_CANCEL = _TAKE_BACK.where(Delivery.recipient.in_(bindparam("recipients", expanding=True)))
+_CANCEL_ONE = Statement(_TAKE_BACK.where(Delivery.recipient == bindparam("recipient")))
 
 
 class Claimed(NamedTuple):

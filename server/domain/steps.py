@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ForeignKey, Index, Integer, String, and_, bindparam, func, or_, select, update
+from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import now
@@ -96,24 +96,26 @@ def cancel(session: Session, alerts: Sequence[str], *kinds: Kind) -> None:
         session.execute(update(Step).where(which).values(status=CANCELLED).execution_options(synchronize_session=False))
 
 
-def watching(session: Session, incident: str, alert: str) -> list[Step]:
-    """What an answer to this alert may touch: the alert's own steps that still wait, and every quorum of the incident."""
+def quorums(session: Session, incident: str) -> list[Step]:
+    """Every quorum of an incident that is counted: what an answer to any of its alerts may touch."""
+    return _fetched(session, _QUORUMS, incident)
+
+
+def successions(session: Session, alert: str) -> list[Step]:
+    """Who would act for a silent leader of this alert, where that still waits."""
+    return _fetched(session, _SUCCESSIONS, alert)
+
+
+def _fetched(session: Session, which: Statement, of: str) -> list[Step]:
     session.flush()
-    found = [row.id for row in _WATCHING.rows(session, incident=incident, alert=alert)]
+    found = [row.id for row in which.rows(session, of=of)]
     return list(session.scalars(select(Step).where(Step.id.in_(found)).order_by(Step.id))) if found else []
 
 
-# Worked out once: it runs with every answer, and mostly finds nothing.
-_WATCHING = Statement(
-    select(Step.id).where(
-        Step.incident == bindparam("incident"),
-        or_(Step.status == WAITING, Step.status == MET),
-        or_(
-            Step.kind == "quorum",
-            and_(Step.alert == bindparam("alert"), or_(Step.kind == "arrival", Step.kind == "succession")),
-        ),
-    )
-)
+# Worked out once: they run with every answer, and mostly find nothing.
+_COUNTED = select(Step.id).where(or_(Step.status == WAITING, Step.status == MET))
+_QUORUMS = Statement(_COUNTED.where(Step.kind == "quorum", Step.incident == bindparam("of")))
+_SUCCESSIONS = Statement(_COUNTED.where(Step.kind == "succession", Step.alert == bindparam("of")))
 
 
 def overdue(session: Session, most: int) -> list[str]:
