@@ -6,6 +6,12 @@ import sys
 PARTS = (
     ("bench.phone",),
     ("bench.fanout", "--count", "2000"),
+    ("bench.writing", "--seconds", "2", "--rounds", "1"),
+    ("bench.catching_up", "--rows", "100000", "--seconds", "2", "--rounds", "1"),
+    ("bench.live", "--streams", "1000", "--rounds", "3"),
+    ("bench.boards", "--boards", "50", "--answers", "40"),
+    ("bench.slow_link", "--items", "120", "--photos", "3"),
+    ("bench.limits", "--limits", "600", "--seconds", "15"),
     ("bench.faults", "--seconds", "30"),
 )
 

@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from server.engines import LOCK_SECONDS, open_engine
 from server.locks import locked_file
 from server.statements import Statement
+from server.trust import Trust
 from server.unchanged import Unchanged
 
 LEAST_WAIT = 1.0
@@ -53,8 +54,7 @@ class StorageFull(RuntimeError):
     """There is no room for this on the disk."""
 
 
-class _Unfinished(RuntimeError):
-    """What several units left cannot be finished together."""
+class _Unfinished(RuntimeError): ...  # what several units left cannot be finished together
 
 
 class Instant(TypeDecorator[datetime]):
@@ -183,12 +183,14 @@ class Database:
         self._waiting: deque[_Ticket] = deque()
         self._leading = False
         database = self.engine.url.database
-        on_file = self.is_sqlite and database and database != ":memory:"
-        self._lock_path = Path(f"{database}.lock") if on_file else None
-        self._unchanged = Unchanged(self.engine) if on_file else None
+        path = Path(database) if self.is_sqlite and database and database != ":memory:" else None
+        self._lock_path = path.with_name(f"{path.name}.lock") if path else None
+        self._unchanged = Unchanged(self.engine) if path else None
+        self._trust = Trust(path)
 
     def kept(self) -> dict[Any, Any] | None:
         """What was read since the last commit of anybody, to be added to; None where the database cannot tell of commits."""
+        self._trust.holds()
         return self._unchanged.kept() if self._unchanged is not None else None
 
     def rows(self, statement: Statement, **values: Any) -> list[Any]:
@@ -242,6 +244,7 @@ class Database:
         """Close every connection."""
         if self._unchanged is not None:
             self._unchanged.close()
+        self._trust.forget()
         self.engine.dispose()
 
     def _write_alone(self, unit: Callable[[Session], T]) -> T:
@@ -290,6 +293,7 @@ class Database:
                         except Exception as error:
                             ticket.error = error
         except BaseException as error:
+            self._trust.doubt(error)
             for ticket in group:
                 ticket.error = ticket.error or error
         finally:
@@ -337,10 +341,7 @@ class Database:
 
     @contextmanager
     def _fair_lock(self, since: float | None = None) -> Iterator[None]:
-        """The kernel's lock beside the database file; freed by the kernel when its holder is killed.
-
-        `since`: when the first who needs it began to wait, by the monotonic clock. Raises Overloaded.
-        """
+        """The kernel's lock beside the file; `since`: when the first who needs it came, monotonic. Raises Overloaded."""
         if self._lock_path is None:
             yield
             return
@@ -351,6 +352,8 @@ class Database:
                 stack.enter_context(locked_file(self._lock_path, deadline, self._lock_path.with_suffix(".turn")))
             except TimeoutError:
                 raise Overloaded from None
+            if not self._trust.holds():
+                raise Overloaded
             yield
 
 
