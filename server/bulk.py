@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Insert, Update
@@ -11,6 +12,8 @@ FEW = 32
 """Up to so many rows the mapper's own way is as quick, since it keeps its statements compiled."""
 MANY = 1000
 """Rows written in one go."""
+MOST_VALUES = 2000
+"""Values given to one statement on SQLite."""
 
 
 def write_rows(
@@ -35,7 +38,17 @@ def write_rows(
     ]
     if compiled.positional:
         order = [names.index(name) for name in compiled.positiontup or ()]
-        connection.exec_driver_sql(str(compiled), list(zip(*(columns[at] for at in order), strict=True)))
+        given = list(zip(*(columns[at] for at in order), strict=True))
+        one = f"({', '.join('?' * len(names))})"
+        if isinstance(statement, Insert) and str(compiled).count(f" VALUES {one}") == 1:
+            # One step for many rows: the driver lets other threads in at each, and is slow to have its turn again.
+            step = MOST_VALUES // len(names)
+            for start in range(0, len(given), step):
+                part = given[start : start + step]
+                text = str(compiled).replace(f" VALUES {one}", f" VALUES {', '.join([one] * len(part))}")
+                connection.exec_driver_sql(text, tuple(chain.from_iterable(part)))
+            return
+        connection.exec_driver_sql(str(compiled), given)
     else:
         made = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         connection.exec_driver_sql(str(compiled), made)

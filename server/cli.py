@@ -47,6 +47,7 @@ CHORES = (
     Chore("limits", limits.next_due, escalation.fire_due, apart=firing.limits_due),
     Chore("injects", injects.next_due, injects.apply_due, apart=firing.injects_due),
     Chore("ladder", steps.next_due, climbing.climb_due, apart=firing.steps_due),
+    Chore("shown", told.show_due, told.show, pause=0.05),
     Chore("told", told.due, told.note, pause=0.05),
     Chore("reachability", reachability.refresh_due, reachability.refresh, pause=0.5, rest=10.0),
     Chore("canaries", canaries.next_due, canaries.send_due, pause=2.0, rest=60.0),

@@ -8,20 +8,21 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import Database
+from server.db import Database, Overloaded, StorageFull
 from server.delivery.circuits import GoneWatch, back_off
 from server.delivery.letters import Letters
 from server.delivery.outcomes import DRY_RUN, Channel, Message, Outcome, Result
 from server.delivery.ownership import Ownership, take_ownership
 from server.delivery.wakes import Ear
 from server.delivery.web_push import WebPush
-from server.domain import climbing, devices, outbox
+from server.domain import calling, climbing, devices, outbox, rolls
 from server.domain.outbox import FAILED, NOTED, PENDING, SENT, Claimed, Settled
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ LOOK_FOR_DEAD_SECONDS = 1.0
 NO_ANSWER = frozenset({"circuit_open", "unreachable", "not_resolved"})
 """What says that a push service as a whole is away."""
 REST_SECONDS = 1.0
+AFTER_FAILED_CALL = 1.0
 STORM_PAUSE = 10.0
 """Seconds a push service that calls everybody gone is left alone before one message asks it again."""
 
@@ -86,6 +88,7 @@ class Sender:
         self._last_end = 0.0
         self._looked_for_dead = 0.0
         self._lost: list[str] = []
+        self._calls_after = 0.0
         self._stopping = False
         self._ear: Ear | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,12 +118,13 @@ class Sender:
             self._ear.event.set()
 
     async def _once(self) -> None:
-        due = await self._in_thread(self._look)
+        due, roll = await self._in_thread(self._look)
         room = 0 if self._stopping else MOST_IN_HAND - self.in_hand
+        calls = roll and not self._stopping and time.monotonic() >= self._calls_after
         waiting = bool(self._lost) or (due is not None and due <= now())
-        if self._ended.settled or (waiting and room > 0):
-            claimed = await self._turn(room if waiting else 0)
-            if claimed and claimed == room and self.in_hand < MOST_IN_HAND:
+        if self._ended.settled or calls or (waiting and room > 0):
+            called, claimed = await self._turn(room if waiting else 0, calls)
+            if called or claimed and claimed == room and self.in_hand < MOST_IN_HAND:
                 return
         if self._ear is not None and not (self._stopping and self.in_hand == 0):
             await self._ear.wait(self._pause(due))
@@ -131,37 +135,42 @@ class Sender:
         until = LOOK_FOR_DEAD_SECONDS if due is None else (due - now()).total_seconds()
         return min(max(until, 0.0), LOOK_FOR_DEAD_SECONDS)
 
-    def _look(self) -> datetime | None:
-        """When the next delivery is due; once a second also whose rows lie about without a living owner."""
+    def _look(self) -> tuple[datetime | None, bool]:
+        """When the next delivery is due and whether people wait to be called; once a second also whose rows lie about
+        without a living owner."""
         with self._database.read() as session:
             if time.monotonic() - self._looked_for_dead > LOOK_FOR_DEAD_SECONDS:
                 self._looked_for_dead = time.monotonic()
                 self._lost = self._owned().dead(outbox.owners(session))
-            return outbox.next_due(session)
+            return outbox.next_due(session), rolls.are_waiting(session)
 
     def _owned(self) -> Ownership:
         if self._ownership is None or not self._ownership.holds():
             self._ownership = take_ownership(self._database)
         return self._ownership
 
-    async def _turn(self, room: int) -> int:
+    async def _turn(self, room: int, calls: bool) -> tuple[int, int]:
+        """Record, call and claim in one transaction, and send; how many people were called and messages are to be sent."""
         ended, self._ended = self._ended, Ended()
         lost, self._lost = self._lost, []
-        unit = partial(self._record_and_claim, ended, room, lost)
+        unit = partial(self._record_and_claim, ended, room, lost, calls)
         try:
-            turn = await self._in_thread(partial(self._database.write, unit))
-        except BaseException:
+            called, turn = await self._in_thread(partial(self._database.write, unit))
+        except BaseException as error:
             # nothing was committed: what has ended must go into the next transaction
             self._ended = ended.joined(self._ended)
+            if calls and isinstance(error, Exception) and not isinstance(error, (Overloaded, StorageFull)):
+                self._calls_after = time.monotonic() + AFTER_FAILED_CALL
+                await self._in_thread(partial(self._database.write, rolls.put_last))
             raise
         self.in_hand += len(turn)
         for row, message in turn:
             self._send(row, message)
-        return len(turn)
+        return called, len(turn)
 
     def _record_and_claim(
-        self, ended: Ended, room: int, lost: Sequence[str], session: Session
-    ) -> list[tuple[Claimed, Message]]:
+        self, ended: Ended, room: int, lost: Sequence[str], calls: bool, session: Session
+    ) -> tuple[int, list[tuple[Claimed, Message]]]:
         outbox.settle(session, ended.settled)
         if ended.unreached:
             climbing.push_failed(session, ended.unreached)
@@ -172,15 +181,21 @@ class Sender:
         for subscription in ended.reinstated:
             devices.reinstate(session, subscription)
         outbox.revive(session, ended.reinstated, GoneWatch.SECONDS)
-        if room == 0:
-            return []
-        rows = outbox.claim(session, self._owned().name, room, lost)
+        if room == 0 and not calls:
+            return 0, []
+        hands, called = outbox.Hands(self._owned().name), 0
+        if calls:
+            fits = MOST_IN_HAND - self.in_hand >= rolls.PART
+            called = calling.call_next(session, hands if fits else None)
+        rows = hands.rows
+        if room > len(rows):
+            rows = sorted(rows + outbox.claim(session, hands.owner, room - len(rows), lost), key=attrgetter("priority"))
         written = self._letters.write(session, rows)
         if len(written) < len(rows):
             told = {row.id for row, _ in written}
             mute = [Settled(row.id, row.attempt, FAILED, "nothing_to_say") for row in rows if row.id not in told]
             outbox.settle(session, mute)
-        return written
+        return called, written
 
     def _send(self, row: Claimed, message: Message) -> None:
         if self._dry_run:
@@ -258,7 +273,7 @@ class Sender:
         ownership = self._ownership
 
         def record(session: Session) -> None:
-            self._record_and_claim(ended, 0, (), session)
+            self._record_and_claim(ended, 0, (), False, session)
             if ownership is not None:
                 outbox.release(session, ownership.name)
 

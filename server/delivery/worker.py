@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,8 @@ THREADS = 4
 SUBSCRIPTIONS_SECONDS = 30.0
 PRESENT_SECONDS = 2.0
 AWAY_SECONDS = 1.0
+SWITCH_SECONDS = 0.0005
+"""A database thread gives Python away at every step and must not wait long behind the messages that are being encrypted."""
 SEALED_AT_ONCE = 10
 """Envelopes made between two looks at the network, about a millisecond of work."""
 
@@ -173,6 +176,7 @@ def run_worker(config: Config, database: Database, chores: Sequence[Chore]) -> N
     ways = ways_of(path) if path else {}
     _once_reached(database, partial(make_known, ways, config.dry_run))
     calm_collector()
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     async def work() -> None:
         worker = Worker(config, database, chores, channels)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import feed, incidents, ladders, messages, outbox, people, plans, rules, steps, timeline
+from server.domain import feed, incidents, ladders, messages, outbox, people, plans, rolls, rules, steps, timeline
 from server.statements import Statement
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
@@ -53,10 +53,7 @@ class Alert(Model):
 
     def spaces(self, session: Session) -> Iterable[str]:
         """Those who were asked, the team and command see it."""
-        return self.spaces_with(session.scalars(select(Recipient.person).where(Recipient.alert == self.id)))
-
-    def spaces_with(self, asked: Iterable[str]) -> tuple[str, ...]:
-        """The spaces that see it when these people were asked."""
+        asked = session.scalars(select(Recipient.person).where(Recipient.alert == self.id))
         team = [f"incident:{self.incident}:team:{self.team}"] if self.team else []
         return (f"incident:{self.incident}:command", *team, *(f"me:{person}" for person in asked))
 
@@ -228,12 +225,11 @@ def issue(
     )  # fmt: skip
     session.add(alert)
     session.flush()
-    rows = ask(session, alert, asked)
-    if rows:
-        send(session, alert, rows, by=ladders.begin(session, incident, alert.id, team, ladder))
+    if asked:
+        _reach(session, alert, asked, ladders.begin(session, incident, alert.id, team, ladder))
     feed.touch(session, Board(incident.id))
     name = session.get(people.Team, team) if team else None
-    where = name.title if name else {"zh": f"{len(rows)} 人", "en": f"{len(rows)} people"}
+    where = name.title if name else {"zh": f"{len(asked)} 人", "en": f"{len(asked)} people"}
     if team is not None and not incidents.invited(incident, team):
         timeline.record(
             session, incident.id, "not_in_drill", f"{where['zh']}不参加演练，未通知：{title['zh']}",
@@ -242,15 +238,25 @@ def issue(
         )  # fmt: skip
         return alert
     timeline.record(
-        session, incident.id, "alert", f"已通知{where['zh']}（{len(rows)} 人）：{title['zh']}",
-        f"{where['en']} alerted ({len(rows)}): {title['en']}", by=by, refs={"alert": alert.id, "team": team},
+        session, incident.id, "alert", f"已通知{where['zh']}（{len(asked)} 人）：{title['zh']}",
+        f"{where['en']} alerted ({len(asked)}): {title['en']}", by=by, refs={"alert": alert.id, "team": team},
     )  # fmt: skip
-    if not rows:
+    if not asked:
         timeline.record(
             session, incident.id, "nobody", f"{where['zh']}没有可通知的人员", f"{where['en']} has nobody who can be alerted",
             refs={"alert": alert.id, "team": team}, audience="command",
         )  # fmt: skip
     return alert
+
+
+def _reach(session: Session, alert: Alert, asked: Sequence[str], by: Sequence[str]) -> None:
+    """Ask these people at once, or let them be called part by part when they are very many; chats are told at once."""
+    if len(asked) <= rolls.PART:
+        send(session, alert, ask(session, alert, asked), by=by)
+        return
+    send(session, alert, [Asked("", person) for person in asked], by=[one for one in by if one in messages.TO_GROUP])
+    own = [one for one in by if one not in messages.TO_GROUP]
+    rolls.enter(session, alert.incident, alert.id, asked, own, outbox.CRITICAL if alert.critical else outbox.NORMAL)
 
 
 class Asked(NamedTuple):
@@ -260,8 +266,11 @@ class Asked(NamedTuple):
     person: str
 
 
-def ask(session: Session, alert: Alert, people: Iterable[str]) -> list[Asked]:
-    """Make a recipient of an alert for each of these people, however many they are."""
+def ask(session: Session, alert: Alert, people: Iterable[str], *, shown: bool = True) -> list[Asked]:
+    """Make a recipient of an alert for each of these people, however many they are.
+
+    `shown`: those who lead see their rows at once; without it only their own phones do, and `told.show` must follow.
+    """
     rows = [Asked(new_id(), person) for person in people]
     write_rows(
         session, insert(Recipient), ("id", "alert", "incident", "person", "team", "channels"),
@@ -270,20 +279,14 @@ def ask(session: Session, alert: Alert, people: Iterable[str]) -> list[Asked]:
     # Ten thousand documents differ in two ids: one is made and the ids are put into it.
     model = Recipient(id=_ROW, alert=alert.id, incident=alert.incident, person=_WHO, team=alert.team, channels=[])
     shape = orjson.dumps(model.document(session, "")).decode()
-    shared = tuple(space for space in model.spaces(session) if _WHO not in space)
-    feed.touch(
-        session,
-        *(
-            feed.Written(
-                Recipient.synced_type, row.id, (*shared, f"me:{row.person}"),
-                shape.replace(_ROW, row.id).replace(_WHO, row.person),
-            )
-            for row in rows
-        ),
-    )  # fmt: skip
+    shared = [space for space in model.spaces(session) if shown and _WHO not in space]
     text = orjson.dumps(alert.document(session, "")).decode()
-    places = alert.spaces_with(row.person for row in rows)
-    feed.touch(session, feed.Written(Alert.synced_type, alert.id, places, text, keeps_its_spaces=False))
+    entered = []
+    for row in rows:
+        own, seen = f"me:{row.person}", shape.replace(_ROW, row.id).replace(_WHO, row.person)
+        entered.append((own, Alert.synced_type, alert.id, text))
+        entered.extend((space, Recipient.synced_type, row.id, seen) for space in (own, *shared))
+    feed.enter(session, entered)
     return rows
 
 
@@ -316,10 +319,11 @@ def send(
     rows: Sequence[Recipient | Asked],
     kind: str = "alert",
     by: Sequence[str] = ("push",),
+    hands: outbox.Hands | None = None,
 ) -> list[str]:
     """Queue an alert for these recipients by these channels; returns those that were set up and had somebody to reach.
 
-    A drill leaves the building only as a push of the app, marked as a drill.
+    A drill leaves the building only as a push of the app, marked as a drill. `hands` are those of a sender that sends now.
     """
     priority = outbox.CRITICAL if alert.critical else outbox.NORMAL
     asked, used = [(row.person, row.id) for row in rows], []
@@ -327,7 +331,9 @@ def send(
     for channel in by:
         if channel == "push":
             name = kind if kind in ("alert", "reminder") else "reminder"
-            outbox.enqueue_push(session, asked, alert.id, name, {}, expires_at=alert.expires_at, priority=priority)
+            outbox.enqueue_push(
+                session, asked, alert.id, name, {}, expires_at=alert.expires_at, priority=priority, hands=hands
+            )
             used.append(channel)
         elif alert.drill or channel not in ways:
             continue
@@ -376,6 +382,7 @@ def end_all(session: Session, incident: str, team: str | None = None) -> None:
     for alert in found:
         alert.status = "ended"
         outbox.cancel(session, list(session.scalars(select(Recipient.id).where(Recipient.alert == alert.id))))
+    rolls.drop(session, [alert.id for alert in found])
     steps.cancel(session, [alert.id for alert in found])
     if team is None:
         messages.withdraw(session, incident)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from server.clock import now
 from server.domain import (
     alerts,
+    calling,
     climbing,
     course,
     devices,
@@ -34,6 +35,9 @@ def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipie
     """The alert and the person's row of it, locked. Raises NotFound when it was never addressed to them."""
     asked = {"alert": alert, "person": person}
     found = session.execute(_ADDRESSED, asked, execution_options={"populate_existing": True}).first()
+    if found is None:
+        calling.call_one(session, alert, person)  # else another process has called them just now
+        found = session.execute(_ADDRESSED, asked, execution_options={"populate_existing": True}).first()
     if found is None:
         raise NotFound("alert_unknown", "没有发给您的这条告警。", "There is no such alert addressed to you.")
     return found.Alert, found.Recipient

@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.db import locked
-from server.domain import alerts, ladders, orders, people, plans, rules, steps, timeline
+from server.domain import alerts, ladders, orders, people, plans, rolls, rules, steps, timeline
 from server.domain.alerts import Alert, Recipient
 from server.domain.incidents import Incident
 from server.domain.people import Person
 from server.domain.steps import Step
 
 MOST_NAMES = 12
+UNTIL_CALLED = timedelta(seconds=2)
+"""Nobody counts as silent before everybody has been asked."""
 BY = {
     "push": ("推送", "push"), "robot": ("群消息", "group chat"), "sms": ("短信", "SMS"), "voice": ("电话", "voice call"),
     "email": ("邮件", "e-mail"), "other": ("其他渠道", "another channel"),
@@ -34,7 +36,11 @@ def follow(session: Session, step: Step) -> None:
     """Do what a step that has just come due asks for; nothing once its alert is over."""
     incident = session.get(Incident, step.incident, with_for_update=True, populate_existing=True)
     alert = session.get(Alert, step.alert)
-    if incident is not None and alert is not None and alert.status == "open" and alert.expires_at > now():
+    if incident is None or alert is None or alert.status != "open" or alert.expires_at <= now():
+        return
+    if not rolls.are_called(session, alert.id):
+        steps.again(step, now() + UNTIL_CALLED)
+    else:
         _DOING[step.kind](session, incident, alert, step)
 
 
@@ -275,6 +281,8 @@ def _strength(session: Session, step: Step) -> tuple[int, int]:
             counts[person] = True
         elif answer is None and excused_at is None:
             counts.setdefault(person, False)
+    for person in rolls.waiting(session, step.rule["alerts"]):
+        counts.setdefault(person, False)
     return sum(counts.values()), len(counts)
 
 

@@ -89,6 +89,14 @@ def add(session: Session, thing: Synced) -> None:
     session.info.setdefault("fresh", set()).add((thing.synced_type, thing.id))
 
 
+def enter(session: Session, rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Put rows just written past the mapper into spaces they have never been in, as (space, type, id, document text).
+
+    What else this commit says of the same row in the same space is later, and counts instead.
+    """
+    session.info.setdefault("entered", []).extend(rows)
+
+
 def attach(database: Database) -> None:
     """Let every unit of work of this database end by raising the feed."""
     database.gatherers.append(gather)
@@ -127,7 +135,8 @@ def publish(session: Session) -> None:
     told: dict[tuple[str, str], Any] = session.info.pop("told", {})
     # What these units made stands in no space yet, and some things never move: that saves most of the look-ups.
     fresh: set[tuple[str, str]] = session.info.pop("fresh", set())
-    if not told:
+    entered: list[tuple[str, str, str, str]] = session.info.pop("entered", [])
+    if not told and not entered:
         return
     for key, thing in told.items():
         if not isinstance(thing, dict):
@@ -138,6 +147,8 @@ def publish(session: Session) -> None:
     for key, texts in told.items():
         for space, body in texts.items():
             by_space.setdefault(space, {})[key] = body
+    for space, type_, id, body in entered:
+        by_space.setdefault(space, {}).setdefault((type_, id), body)
     raised = _raise(session, {space: len(by_space[space]) for space in sorted(by_space)})
     postgres = session.connection().dialect.name == "postgresql"
     names, rows = ("space", "type", "entity", "version", "document"), []

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.db import new_id
-from server.domain import alerts, climbing, feed, outbox, people
+from server.domain import alerts, climbing, feed, outbox, people, rolls
 from server.domain.alerts import Alert, Board, Recipient
 from server.domain.people import Duty, Standing
 
@@ -43,6 +43,9 @@ def _excuse(session: Session, alert: Alert, person: str) -> None:
     """Ask somebody who goes off duty no more, and take back what waits for them."""
     where = (Recipient.alert == alert.id) & (Recipient.person == person)
     row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None:
+        rolls.strike(session, alert.id, person)
+        row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
     if row is None or row.answered_at is not None or row.excused_at is not None:
         return
     row.excused_at = now()
@@ -54,6 +57,8 @@ def _include(session: Session, alert: Alert, person: str) -> None:
     """Ask somebody who comes on duty as well."""
     where = (Recipient.alert == alert.id) & (Recipient.person == person)
     row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
+    if row is None and person in rolls.waiting(session, [alert.id]):
+        return
     if row is None:
         row = Recipient(
             id=new_id(), alert=alert.id, incident=alert.incident, person=person, team=alert.team, channels=[]

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from server.bulk import write_rows
 from server.clock import now
-from server.domain import devices, feed, outbox
+from server.domain import devices, feed, outbox, rolls
 from server.domain.alerts import Board, Recipient
 
-WITHIN = timedelta(seconds=1.0)
+WITHIN = timedelta(seconds=2.0)
 """How long the marks wait at most while others are still being sent."""
 
 
@@ -57,8 +57,30 @@ def note(session: Session, most: int = 500) -> int:
     return len(handed)
 
 
+def show(session: Session) -> int:
+    """Let those who lead see the rows of a part that was called; returns how many. The people themselves come first."""
+    part = rolls.take_called(session)
+    if part is None:
+        return 0
+    t = Recipient.__table__
+    for start in range(0, len(part.people), 400):
+        query = select(*t.c).where(t.c.alert == part.alert, t.c.person.in_(part.people[start : start + 400]))
+        for row in session.execute(query.order_by(t.c.id).with_for_update()):
+            feed.touch(session, _written(session, row))
+    feed.touch(session, Board(part.incident))
+    return len(part.people)
+
+
+def show_due(session: Session) -> datetime | None:
+    """When a part that was called is shown: now, or two seconds later while others are still being sent; else None."""
+    first = rolls.called_first(session)
+    if first is None:
+        return None
+    return first + WITHIN if outbox.under_way(session) or rolls.are_waiting(session) else now()
+
+
 def due(session: Session) -> datetime | None:
-    """When there is something to note: now, or a second after it was sent while others are still being sent; else None."""
+    """When there is something to note: now, or two seconds after it was sent while others are still being sent; else None."""
     first = outbox.unnoted(session, 1)
     if not first:
         return None
@@ -67,6 +89,10 @@ def due(session: Session) -> datetime | None:
 
 
 def _written(session: Session, row: Any) -> feed.Written:
-    """A recipient changed past the mapper, as the feed takes it; `row` has its columns as attributes."""
+    """A recipient changed past the mapper, as the feed takes it; `row` has its columns as attributes.
+
+    Those who lead see that somebody was told. The phone that was told need not come and fetch it.
+    """
+    places = set(Recipient.spaces(row, session)) - {f"me:{row.person}"}
     text = orjson.dumps(Recipient.document(row, session, "")).decode()
-    return feed.Written(Recipient.synced_type, row.id, tuple(Recipient.spaces(row, session)), text)
+    return feed.Written(Recipient.synced_type, row.id, tuple(sorted(places)), text)

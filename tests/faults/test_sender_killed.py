@@ -11,14 +11,20 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from server.db import Database
-from server.domain import feed
+from server.clock import now
+from server.db import Database, new_id
+from server.domain import alerts, feed, rolls
+from server.domain.alerts import Recipient
+from server.domain.incidents import Incident
 from server.domain.outbox import Delivery
 from tests.delivery.household import alert, states, subscribe
 from tests.push_service import PushService
 
 pytestmark = pytest.mark.faults
+
+WORDS = {"zh": "启动预案", "en": "Plan activated"}
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
 
@@ -52,6 +58,15 @@ def start(fed: Database, service: PushService, tmp_path: Path) -> Iterator[Start
         process.wait(10)
 
 
+def order(session: Session, people: list[str]) -> str:
+    """An alert as the domain issues it: to so many that they are called part by part."""
+    at = now()
+    incident = Incident(id=new_id(), title="故障", by=people[0], started_at=at, received_at=at, status="activated")
+    session.add(incident)
+    session.flush()
+    return alerts.issue(session, incident, WORDS, WORDS, to=people, critical=True).id
+
+
 def kill(process: "subprocess.Popen[bytes]") -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
@@ -80,17 +95,20 @@ def repeats(service: PushService) -> Counter[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("after", [1, 150, 299])
 def test_killed_at_any_point_of_a_fan_out_nobody_is_skipped(
-    fed: Database, service: PushService, start: Start, after: int
+    fed: Database, service: PushService, start: Start, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rolls, "PART", 70)
     phones = [service.phone() for _ in range(300)]
     people = fed.write(lambda s: [subscribe(s, phone) for phone in phones])
     first = start()
-    fed.write(lambda s: alert(s, people))
+    fed.write(lambda s: order(s, people))
     service.wait_for(after, 20)
     kill(first)
     sent_before = quiet(service)
     start()
     wait_until_all(fed, "noted", 300)
+    with fed.read() as session:
+        assert sorted(session.scalars(select(Recipient.person))) == sorted(people), "each is asked once"
     got = repeats(service)
     assert {phone for phone, _, _ in got} == {phone.name for phone in phones}
     assert len(got) == 300, "every repeat has the topic and tag of the first"
@@ -138,14 +156,34 @@ def test_killed_while_the_service_holds_the_answer_the_alert_comes_again(
     assert first_note.data["tocsin"]["delivery"] == second_note.data["tocsin"]["delivery"]
 
 
-def test_two_senders_share_the_work_and_repeat_nothing(fed: Database, service: PushService, start: Start) -> None:
+def test_two_senders_share_the_work_and_repeat_nothing(
+    fed: Database, service: PushService, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolls, "PART", 40)
     people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(300)])
     start()
     start()
-    fed.write(lambda s: [alert(s, people[:150]), alert(s, people[150:])])
+    fed.write(lambda s: [alert(s, people[:60]), order(s, people[60:])])
     service.wait_for(300, 20)
     wait_until_all(fed, "noted", 300)
     assert set(repeats(service).values()) == {1}
+
+
+def test_one_of_two_senders_is_killed_and_the_other_takes_over(
+    fed: Database, service: PushService, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolls, "PART", 40)
+    service.delay = 0.05
+    people = fed.write(lambda s: [subscribe(s, service.phone()) for _ in range(400)])
+    pair = start(), start()
+    fed.write(lambda s: order(s, people))
+    service.wait_for(100, 20)
+    kill(pair[0])
+    wait_until_all(fed, "noted", 400)
+    got = repeats(service)
+    assert len(got) == 400
+    assert max(got.values()) <= 2
+    assert pair[1].poll() is None
 
 
 def test_told_to_stop_it_marks_what_it_sent_and_ends(fed: Database, service: PushService, start: Start) -> None:

@@ -15,7 +15,8 @@ def main(url: str, folder: str, origin: str) -> None:
     config = Config(data_folder=Path(folder), secret_key="s" * 40, push_allowed_origins=(origin,))
     database = Database(url)
     feed.attach(database)
-    run_worker(config, database, [Chore("told", told.due, told.note, pause=0.05)])
+    shown, noted = (told.show_due, told.show), (told.due, told.note)
+    run_worker(config, database, [Chore("shown", *shown, pause=0.05), Chore("told", *noted, pause=0.05)])
     database.dispose()
 
 
