@@ -9,8 +9,8 @@ export interface OutOfReach {
   person: Person;
   phone: string | undefined;
   teams: Words[];
-  why: Reachability['why'];
-  since: string | null;
+  /** Each channel that does not reach them, push first. */
+  dead: { channel: string; why: Reachability['why']; since: string | null }[];
 }
 export interface Readiness {
   unreachable: OutOfReach[];
@@ -62,14 +62,19 @@ function judge(
   const names = new Map(teams.map((one) => [one.id, one.title]));
   const phones = new Map(contacts.map((one) => [one.person, one.phone]));
   const known = new Map(people.map((one) => [one.id, one]));
-  const dead = reach.filter((one) => one.channel === 'push' && one.word === 'dead');
+  const dead = new Map<Id, Reachability[]>();
+  for (const one of reach) if (one.word === 'dead') dead.set(one.person, [...(dead.get(one.person) ?? []), one]);
+  const pushFirst = (one: Reachability) => (one.channel === 'push' ? 0 : 1);
   return {
-    unreachable: dead.flatMap(({ person: id, why, since }): OutOfReach[] => {
+    unreachable: [...dead].flatMap(([id, rows]): OutOfReach[] => {
       const person = known.get(id);
       const on = memberships.filter((one) => one.person === id && isOnDuty(duties, id, one.team, at));
       if (!person?.active || on.length === 0) return [];
       const where = on.flatMap(({ team }) => names.get(team) ?? []);
-      return [{ person, phone: phones.get(id), teams: where, why, since: why === 'no_device' ? null : since }];
+      const channels = rows
+        .sort((a, b) => pushFirst(a) - pushFirst(b) || a.channel.localeCompare(b.channel))
+        .map(({ channel, why, since }) => ({ channel, why, since: why === 'no_device' ? null : since }));
+      return [{ person, phone: phones.get(id), teams: where, dead: channels }];
     }),
     short: short.flatMap(({ id, team, post, wanted, present, since }) => {
       const title = names.get(team);

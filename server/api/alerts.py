@@ -1,6 +1,6 @@
 """Alerts over HTTP: answers, receipts, orders by hand, and sightings."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, current_app, g, make_response, request
@@ -36,6 +36,14 @@ class ReceiptBody(Fact):
     channel = Choice("stream", "push", "app")
 
 
+class QuorumBody(Body):
+    """How many of those asked must answer within a time; else the teams in `next` are asked too, one after the other."""
+
+    need = Int(1, 500, required=True)
+    within_minutes = Int(1, 24 * 60, required=True)
+    next = fields.List(Uuid(), validate=validate.Length(max=5))
+
+
 class OrderBody(Fact):
     """An order by hand to a team or to people."""
 
@@ -48,6 +56,7 @@ class OrderBody(Fact):
     read_back = Flag()
     due_at = Moment()
     audience = Choice("on_duty", "leaders", "everyone")
+    quorum = fields.Nested(QuorumBody)
 
 
 class AnswerSightingBody(Fact):
@@ -97,10 +106,16 @@ def receive_push(session: Session, by: Standing, data: dict[str, Any], at: datet
 def command(session: Session, by: Standing, data: dict[str, Any], at: datetime, id: str) -> dict[str, Any]:
     """Give an order by hand; it goes out as an alert at once."""
     incident = incidents.find(session, data["incident"], by)
+    quorum = data.get("quorum")
+    enough = (
+        answers.Enough(quorum["need"], timedelta(minutes=quorum["within_minutes"]), tuple(quorum.get("next", ())))
+        if quorum
+        else None
+    )
     order = answers.command(
         session, id, incident, by, title=data["title"], text=data.get("text", ""), team=data.get("team"), to=data.get("people", []),
         critical=data.get("critical", False), read_back=data.get("read_back", False), due_at=data.get("due_at"),
-        audience=data.get("audience", "on_duty"), occurred_at=at,
+        audience=data.get("audience", "on_duty"), occurred_at=at, enough=enough,
     )  # fmt: skip
     return {"alert": order.alert}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from server.delivery.outcomes import DRY_RUN, Channel, Message, Outcome, Result
 from server.delivery.ownership import Ownership, take_ownership
 from server.delivery.wakes import Ear
 from server.delivery.web_push import WebPush
-from server.domain import calling, climbing, devices, outbox, rolls
+from server.domain import calling, climbing, devices, outbox, reachability, rolls
 from server.domain.outbox import FAILED, NOTED, PENDING, SENT, Claimed, Settled
 
 log = structlog.get_logger(__name__)
@@ -35,10 +35,20 @@ FLUSH_SECONDS = 0.05
 LOOK_FOR_DEAD_SECONDS = 1.0
 NO_ANSWER = frozenset({"circuit_open", "unreachable", "not_resolved"})
 """What says that a push service as a whole is away."""
+OWN_REASONS = frozenset({"drill", "channel_not_set_up", DRY_RUN})
+"""Why we ourselves did not send; it says nothing about a channel."""
 REST_SECONDS = 1.0
 AFTER_FAILED_CALL = 1.0
 STORM_PAUSE = 10.0
 """Seconds a push service that calls everybody gone is left alone before one message asks it again."""
+
+
+class Heard(NamedTuple):
+    """What a text, a call, a mail or a post that is over says about its channel; without `why` it was taken."""
+
+    row: Claimed
+    why: str | None
+    confirmed: bool
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class Ended:
     """What has ended since the last transaction and must be recorded with it."""
 
     settled: list[Settled] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
@@ -55,6 +66,7 @@ class Ended:
         """This and what ended after it."""
         return Ended(
             self.settled + later.settled,
+            self.heard + later.heard,
             self.unreached + later.unreached,
             self.gone + later.gone,
             self.quarantined + later.quarantined,
@@ -172,6 +184,14 @@ class Sender:
         self, ended: Ended, room: int, lost: Sequence[str], calls: bool, session: Session
     ) -> tuple[int, list[tuple[Claimed, Message]]]:
         outbox.settle(session, ended.settled)
+        for row, why, confirmed in ended.heard:
+            if row.person is None:
+                if why is not None:
+                    climbing.post_failed(session, row.subject)
+            elif why is None:
+                reachability.note_handed_over(session, row.person, row.channel, confirmed=confirmed)
+            else:
+                reachability.note_failure(session, row.person, row.channel, why)
         if ended.unreached:
             climbing.push_failed(session, ended.unreached)
         for subscription in ended.gone:
@@ -236,7 +256,11 @@ class Sender:
             first = row.recipient is not None and row.attempt == 1
             if first and outcome.result is Result.FAILED and outcome.detail in NO_ANSWER:
                 self._ended.unreached.append(str(row.recipient))
-        self._ended.settled.append(settled(row, outcome, now()))
+        last = settled(row, outcome, now())
+        self._ended.settled.append(last)
+        if row.channel != self._push.name and last.state in (SENT, FAILED) and outcome.detail not in OWN_REASONS:
+            why = None if last.state == SENT else why_failed(outcome)
+            self._ended.heard.append(Heard(row, why, outcome.confirmed))
         if self._ear is not None and (self.in_hand == 0 or len(self._ended.settled) >= MOST_IN_HAND // 2):
             self._ear.event.set()
 
@@ -285,6 +309,14 @@ class Sender:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def why_failed(outcome: Outcome) -> str:
+    """Why a channel other than push does not reach somebody, in a word of `reachability.WHYS`."""
+    if outcome.detail in ("number_malformed", "mailbox_malformed"):
+        return "bad_address"
+    said_no = outcome.result is Result.GONE or (outcome.result is Result.FAILED and outcome.retry_after is None)
+    return "refused" if said_no else "failed"
 
 
 def settled(row: Claimed, outcome: Outcome, at: datetime) -> Settled:

@@ -1,7 +1,7 @@
 """Answers: what people reply to an alert, the receipts of their phones, and what follows from both."""
 
-from datetime import datetime
-from typing import cast
+from datetime import datetime, timedelta
+from typing import NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from server.domain import (
     devices,
     feed,
     incidents,
+    ladders,
     limits,
     orders,
     outbox,
@@ -183,11 +184,23 @@ def note_seen(session: Session, recipient: str, by: Standing) -> Recipient:
     return row
 
 
+class Enough(NamedTuple):
+    """How many must answer an order given by hand, within which time, and the teams asked next, in order, when too few do."""
+
+    need: int
+    within: timedelta
+    following: tuple[str, ...] = ()
+
+
 def command(
     session: Session, id: str, incident: incidents.Incident, by: Standing, *, title: str, text: str, team: str | None,
     to: list[str], critical: bool, read_back: bool, due_at: datetime | None, audience: str, occurred_at: datetime,
+    enough: Enough | None = None,
 ) -> orders.Order:  # fmt: skip
-    """Give an order by hand to a team or to some people; it goes out as an alert at once."""
+    """Give an order by hand to a team or to some people; it goes out as an alert at once.
+
+    With `enough` the following teams are asked, one after the other, while too few have answered in time.
+    """
     rights.require(by, "order.give", team=team)
     if team is None and not to:
         raise Refused("nobody_addressed", "请选择组或人员。", "Choose a team or people.", path="team")
@@ -199,6 +212,14 @@ def command(
         raise _not_in_drill("team")
     if len(alerts.within_drill(session, incident, team, to)) < len(to):
         raise _not_in_drill("people")
+    for following in enough.following if enough is not None else ():
+        rights.require(by, "order.give", team=following)
+        if following == team or session.get(people.Team, following) is None:
+            raise Refused(
+                "team_unknown", "没有可以接替的这个组。", "There is no such team to ask next.", path="quorum.next"
+            )
+        if not incidents.invited(incident, following):
+            raise _not_in_drill("quorum.next")
     both = {"zh": title, "en": title}
     order = orders.Order(
         id=id, incident=incident.id, team=team, kind="manual", title=both, text={"zh": text, "en": text}, critical=critical,
@@ -211,6 +232,9 @@ def command(
         audience=audience, by=by.id,
     )  # fmt: skip
     order.alert = alert.id
+    if enough is not None:
+        within = rules.Length("span", int(enough.within.total_seconds()))
+        ladders.ask_for(session, incident, [alert.id], rules.Quorum(need=enough.need, within=within), enough.following)
     timeline.record(
         session, incident.id, "order", f"{by.name}下达指令：{title}", f"Order by {by.name}: {title}", by=by.id, occurred_at=occurred_at,
         refs={"order": id, "alert": alert.id, "team": team},

@@ -242,6 +242,14 @@ def push_failed(session: Session, recipients: Sequence[str]) -> None:
             )  # fmt: skip
 
 
+def post_failed(session: Session, incident: str) -> None:
+    """Say to command that a group's chat could not be told: the robot does not reach it."""
+    timeline.record(
+        session, incident, "post_failed", "群消息未能发出，请改用其他方式通知该群", "A post to a group's chat could not be sent; tell the group another way",
+        audience="command",
+    )  # fmt: skip
+
+
 def _recount(session: Session, key: str) -> None:
     """Count a quorum under its lock: reached, lost again, or out of reach for those asked so far."""
     step = locked(session, Step, key)

@@ -15,9 +15,13 @@ from server.domain.people import Membership, Person
 
 REACHABLE, UNPROVEN, DEAD = "reachable", "unproven", "dead"
 PUSH = "push"
-WHYS = ("receipt", "never_proven", "silent", "long_ago", "gone", "quarantined", "no_device")
+WHYS = (
+    "receipt", "never_proven", "silent", "long_ago", "gone", "quarantined", "no_device", "accepted", "refused",
+    "bad_address", "failed",
+)  # fmt: skip
 """A receipt came; none ever; none for the last message; the last is a month old; the push service calls the last
-subscription gone; its address is not one to speak to; no device takes pushes."""
+subscription gone; its address is not one to speak to; no device takes pushes. Of texts, calls and mails: the service took
+the last one; it refused it; the number or mailbox is none; it could not be handed over at all."""
 PROOF_LASTS = timedelta(days=30)
 """Browsers drop subscriptions of apps that are not used; an older receipt says nothing any more."""
 SILENT_AFTER = timedelta(hours=4)
@@ -85,6 +89,35 @@ def prove(session: Session, person: str, channel: str) -> None:
         row.proven_at = at
     if channel == PUSH and (found := session.get(Person, person)) is not None:
         found.reachable = REACHABLE
+
+
+def note_handed_over(session: Session, person: str, channel: str, *, confirmed: bool) -> None:
+    """A service has taken a text, call or mail for this person: the channel is not dead.
+
+    Where the service says so itself (`confirmed`) the person counts as reachable by it; a receipt is never overruled.
+    """
+    word = REACHABLE if confirmed else UNPROVEN
+    row = session.get(Reachability, key_of(person, channel))
+    if row is None or row.word == DEAD or (row.word == UNPROVEN and confirmed):
+        _say(session, row, person, channel, word, "accepted")
+
+
+def note_failure(session: Session, person: str, channel: str, why: str) -> None:
+    """A text, call or mail for this person could not be handed over, and is not tried again: the channel is dead, since now."""
+    row = session.get(Reachability, key_of(person, channel))
+    if row is None or (row.word, row.why) != (DEAD, why):
+        _say(session, row, person, channel, DEAD, why)
+
+
+def _say(session: Session, row: Reachability | None, person: str, channel: str, word: str, why: str) -> None:
+    at = now()
+    if row is None:
+        key = key_of(person, channel)
+        session.add(Reachability(id=key, person=person, channel=channel, word=word, why=why, since=at))
+        session.flush()
+        return
+    since = row.since if row.word == word else at
+    row.word, row.why, row.since = word, why, since
 
 
 def rows_of(session: Session, person: str) -> list[Reachability]:

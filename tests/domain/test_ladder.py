@@ -282,6 +282,27 @@ def test_enough_in_time_ask_nobody_else_until_the_number_falls(stage: Stage, quo
     assert len(entries(stage, incident, "strength_lost")) == 1
 
 
+def test_an_order_by_hand_asks_the_next_group_too_when_too_few_answer_in_time(stage: Stage) -> None:
+    set_up(stage)
+    quorum: dict[str, Any] = {"need": 2, "within_minutes": 3, "next": [stage.cast.teams["logistics"]]}
+    alert = order(stage, quorum=quorum)
+    answer(stage, alert, "security_one", "received")
+    stage.move(seconds=179)
+    assert asked_of_logistics(stage, alert) == 0
+    stage.move(seconds=1)
+    assert asked_of_logistics(stage, alert) == 1
+    stage["commander"].sync()
+    asked = [one["order"] for one in stage["commander"].all("alert") if one["team"] == quorum["next"][0]]
+    assert stage["commander"].one("alert", id=alert)["order"] in asked
+    body = {"incident": incident_of(stage, alert), "team": stage.cast.teams["security"], "title": "到岗"}
+    wrong: Any
+    for wrong in ({**quorum, "need": 0}, {"need": 2}, {**quorum, "next": [stage.cast.teams["security"]]}, 2):
+        said = stage["commander"].put(f"/orders/{new_id()}", {**body, "quorum": wrong}, 422)
+        assert "quorum" in str(said), said
+    lead = stage["security_lead"].put(f"/orders/{new_id()}", {**body, "quorum": quorum}, 403)
+    assert lead["code"] == "forbidden", "a leader does not call out another team"
+
+
 def test_out_of_reach_is_not_waited_for(stage: Stage, quorate: str) -> None:
     answer(stage, quorate, "security_one", "cannot", reason="在外")
     stage.move(seconds=1)

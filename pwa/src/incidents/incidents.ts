@@ -248,15 +248,17 @@ export interface OrderByHand {
   critical: boolean;
   read_back: boolean;
   due_minutes?: number | undefined;
+  /** How many must answer within so many minutes, and the team asked next when too few do. */
+  quorum?: { need: number; within_minutes: number; next: Id[] } | undefined;
 }
 
-export function orderByHand({ due_minutes, ...order }: OrderByHand): Promise<Id> {
+export function orderByHand({ due_minutes, quorum, ...order }: OrderByHand): Promise<Id> {
   const at = stamp();
   const due_at = due_minutes ? new Date(now() + due_minutes * 60_000).toISOString() : null;
   const words = (text: string) => ({ zh: text, en: text });
   return record({
     path: '/orders/{id}',
-    body: { ...order, ...(due_at ? { due_at } : {}), occurred_at: at },
+    body: { ...order, ...(due_at ? { due_at } : {}), ...(quorum ? { quorum } : {}), occurred_at: at },
     optimistic: {
       type: 'order',
       id: '{id}',

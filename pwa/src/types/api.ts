@@ -3470,6 +3470,7 @@ export interface components {
             /** Format: date-time */
             occurred_at?: string;
             people?: string[];
+            quorum?: components["schemas"]["QuorumBody"];
             read_back?: boolean;
             /** Format: uuid */
             team?: string;
@@ -3704,6 +3705,11 @@ export interface components {
             /** Format: date-time */
             occurred_at?: string;
         };
+        QuorumBody: {
+            need: number;
+            next?: string[];
+            within_minutes: number;
+        };
         ReachabilityRow: {
             channel: string;
             /** Format: uuid */
@@ -3715,7 +3721,7 @@ export interface components {
             /** Format: date-time */
             since: string;
             /** @enum {string} */
-            why: "receipt" | "never_proven" | "silent" | "long_ago" | "gone" | "quarantined" | "no_device";
+            why: "receipt" | "never_proven" | "silent" | "long_ago" | "gone" | "quarantined" | "no_device" | "accepted" | "refused" | "bad_address" | "failed";
             /** @enum {string} */
             word: "reachable" | "unproven" | "dead";
         };

@@ -54,7 +54,18 @@ export interface Reachability {
   person: Id;
   channel: string;
   word: 'reachable' | 'unproven' | 'dead';
-  why: 'receipt' | 'never_proven' | 'silent' | 'long_ago' | 'gone' | 'quarantined' | 'no_device';
+  why:
+    | 'receipt'
+    | 'never_proven'
+    | 'silent'
+    | 'long_ago'
+    | 'gone'
+    | 'quarantined'
+    | 'no_device'
+    | 'accepted'
+    | 'refused'
+    | 'bad_address'
+    | 'failed';
   since: Instant;
   proven_at: Instant | null;
 }
