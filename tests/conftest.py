@@ -71,9 +71,13 @@ def make_database(make_empty_database: Callable[[str], str], postgres: Databases
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
+def database_url(
+    request: pytest.FixtureRequest, make_database: Callable[[str], str], postgres: Databases
+) -> Iterator[str]:
     """The address of a fresh database with every table, once on each kind of database."""
-    return make_database(request.param)
+    url = make_database(request.param)
+    yield url
+    postgres.drop(url)
 
 
 @pytest.fixture(params=KINDS)

@@ -83,7 +83,10 @@ def misshapen(database: Database) -> list[str]:
 
 
 def set_stage(
-    kind: str, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+    kind: str,
+    filled: Callable[[str], tuple[str, Cast]],
+    application: Callable[[str], Flask],
+    postgres: Databases | None = None,
 ) -> Generator[Stage, None, None]:
     """The application on a fresh copy of the filled database, with the clock held at ten in the morning."""
     app = application(kind)
@@ -99,22 +102,30 @@ def set_stage(
         app.extensions["tocsin_hub"].close()
         clock.release()
         database.dispose()
+        if postgres:
+            postgres.drop(url)
 
 
 @pytest.fixture(params=KINDS)
 def stage(
-    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+    request: pytest.FixtureRequest,
+    filled: Callable[[str], tuple[str, Cast]],
+    application: Callable[[str], Flask],
+    postgres: Databases,
 ) -> Iterator[Stage]:
     """A stage of its own for the test, once on each kind of database."""
-    yield from set_stage(request.param, filled, application)
+    yield from set_stage(request.param, filled, application, postgres)
 
 
 @pytest.fixture(params=KINDS, scope="module")
 def shared_stage(
-    request: pytest.FixtureRequest, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
+    request: pytest.FixtureRequest,
+    filled: Callable[[str], tuple[str, Cast]],
+    application: Callable[[str], Flask],
+    postgres: Databases,
 ) -> Iterator[Stage]:
     """A stage all tests of a module share, once on each kind of database: for what must change nothing."""
-    yield from set_stage(request.param, filled, application)
+    yield from set_stage(request.param, filled, application, postgres)
 
 
 __all__ = ["application", "filled", "shared_stage", "stage"]
