@@ -7,6 +7,7 @@ import { note } from './status';
 import { sync } from './sync';
 
 const EVERY_MS = 30_000;
+const LAST_WORD_MS = 1_000;
 
 /** Starts them; returns how to stop them. */
 export function startTriggers(): () => void {
@@ -15,7 +16,13 @@ export function startTriggers(): () => void {
     networkBack();
     now();
   };
-  const offline = () => note({ online: false, serverSilent: false });
+  let lastWord: ReturnType<typeof setTimeout> | undefined;
+  const offline = () => {
+    note({ online: false, serverSilent: false });
+    // An answer that was under way may be told of later than this event: one more try says how it really is.
+    clearTimeout(lastWord);
+    lastWord = setTimeout(now, LAST_WORD_MS);
+  };
   const visible = () => {
     if (document.visibilityState === 'visible') now();
   };
@@ -31,6 +38,7 @@ export function startTriggers(): () => void {
   now();
   return () => {
     clearInterval(beat);
+    clearTimeout(lastWord);
     stopCounting();
     stopHearing();
     removeEventListener('online', online);

@@ -106,7 +106,7 @@ def photo(me: Someone, id: str) -> bytes:
 def test_the_whole_job_on_a_phone_that_is_killed_and_killed_again(
     house: House, installed: Callable[[str], Installed]
 ) -> None:
-    house.command("plan", "import", "--approve", str(PLAN))
+    house.command("plan", "import", "--approve", "--because", "the demo rehearses every kind of item", str(PLAN))
     scene = activated(house, "东门排队过长", "every-item")
     phone = installed("security-1")
     phone.open().sign_in()
