@@ -27,7 +27,7 @@ PAGE = """<!doctype html>
 h1{font-size:1.4rem;margin:.3em 0}button,select,input{font:inherit;width:100%;min-height:56px;margin:8px 0;padding:8px 12px;
 border-radius:12px;border:1px solid #767676;box-sizing:border-box}button{font-weight:600;background:#b3261e;color:#fff;border:0}
 button.quiet{background:#3a4a5c}.done{border:2px solid #1b7f3b;border-radius:12px;padding:12px}.wrong{border:2px solid #b3261e;
-border-radius:12px;padding:12px}.muted{opacity:.8}label{display:block;margin-top:8px}a{color:inherit}
+border-radius:12px;padding:12px}.muted{opacity:.8}label{display:block;margin-top:8px}a{color:inherit}li a{display:inline-block;padding:12px 0}
 </style><main>{{ content }}</main></html>"""
 ALERT = """<p class="muted">{% if alert.drill %}{{ t.drill }} · {% endif %}{{ person }} · {{ sent }}</p>
 <h1>{{ title }}</h1><p>{{ body }}</p>
@@ -37,7 +37,8 @@ ALERT = """<p class="muted">{% if alert.drill %}{{ t.drill }} · {% endif %}{{ p
 {% if alert.read_back %}<label>{{ t.read_back }}<input name="read_back" maxlength="500"></label>{% endif %}
 {% for kind, word in kinds %}<button name="kind" value="{{ kind }}"{% if kind in quiet %} class="quiet"{% endif %}>{{ word }}</button>
 {% endfor %}{% if "cannot" in alert.answers %}<label>{{ t.reason }}<input name="reason" maxlength="500"></label>{% endif %}</form>
-<p><a href="/#/alerts/{{ alert.id }}">{{ t.open }}</a></p>"""
+{% if others %}<p class="muted">{{ t.others }}</p><ul>{% for name, path in others %}<li><a href="{{ path }}">{{ name }}</a></li>{% endfor %}
+</ul>{% endif %}<p><a href="/#/alerts/{{ alert.id }}">{{ t.open }}</a></p>"""
 GROUP = """<p class="muted">{{ t.group }}</p><h1>{{ title }}</h1>
 {% if people %}<form method="post"><label>{{ t.who }}<select name="person" required><option value=""></option>
 {% for name, id in people %}<option value="{{ id }}">{{ name }}</option>{% endfor %}</select></label>
@@ -49,13 +50,13 @@ WORDS = {
     "zh": {
         "drill": "演练", "answered": "已回执：", "ended": "该告警已结束，仍可补报。", "read_back": "请复述指令要点",
         "reason": "无法到场的原因（可不填）", "open": "打开应用", "group": "请选择本人后回执", "who": "姓名",
-        "digits": "本人手机号末四位", "go_on": "继续", "nobody": "所有人都已回执。",
+        "digits": "本人手机号末四位", "go_on": "继续", "nobody": "所有人都已回执。", "others": "还需您回执的其他指令",
     },
     "en": {
         "drill": "Drill", "answered": "Answered:", "ended": "This alert has ended; you may still report.",
         "read_back": "Read the order back", "reason": "Why you cannot come (may stay empty)", "open": "Open the app",
         "group": "Choose yourself to answer", "who": "Name", "digits": "Last four digits of your own number",
-        "go_on": "Continue", "nobody": "Everybody has answered.",
+        "go_on": "Continue", "nobody": "Everybody has answered.", "others": "Other orders that wait for your answer",
     },
 }  # fmt: skip
 QUIET = frozenset({"cannot", "need_help"})
@@ -75,7 +76,7 @@ def show_alert(token: str) -> Answer:
             lang, ALERT, alert=alert, person=found.person.name, sent=_clock(alert.issued_at, zone), title=alert.title[lang],
             body=alert.body.get(lang, ""), answered=alerts.WORDS[row.answer][place] if row.answer else "",
             at=_clock(row.answered_at, zone), ended=alert.status != "open", id=uuid.UUID(bytes=secrets.token_bytes(16)),
-            kinds=kinds, quiet=QUIET, t=words,
+            kinds=kinds, quiet=QUIET, t=words, others=[(one.title[lang], _own(one, theirs)) for one, theirs in links.others(session, found)],
         )  # fmt: skip
 
     return _or_sentence(lambda: http.read(query))
@@ -132,10 +133,13 @@ def find_self(token: str) -> Answer:
         except errors.Forbidden:
             http.write(lambda session: devices.note_failure(session, name, address))
             raise
-        own = tokens.make_token(_secret(), tokens.ANSWER, found.recipient.id, found.alert.id, found.alert.expires_at)
-        return redirect(f"/a/{own}", 303)
+        return redirect(_own(found.alert, found.recipient), 303)
 
     return _or_sentence(find)
+
+
+def _own(alert: alerts.Alert, row: alerts.Recipient) -> str:
+    return f"/a/{tokens.make_token(_secret(), tokens.ANSWER, row.id, alert.id, alert.expires_at)}"
 
 
 def _grant(token: str, purpose: str) -> tokens.Grant:

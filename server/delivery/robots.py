@@ -104,7 +104,8 @@ class _Chat:
     async def _work(self) -> None:
         while self._waiting:
             await asyncio.sleep(max(self._gather, self._wait()))
-            part, self._waiting = self._waiting[:MOST_GATHERED], self._waiting[MOST_GATHERED:]
+            count = fitting([text for text, _ in self._waiting[:MOST_GATHERED]])
+            part, self._waiting = self._waiting[:count], self._waiting[count:]
             self._posted.append(time.monotonic())
             # the same text for several people of a chat is one post
             texts = list(dict.fromkeys(text for text, _ in part))
@@ -125,6 +126,19 @@ class _Chat:
         url, document = signed(self._robot, text, int(self._wall_time()))
         said = await self._call(Call("POST", url, orjson.dumps(document), {"Content-Type": "application/json"}))
         return judged(said)
+
+
+def fitting(texts: list[str]) -> int:
+    """How many of these, from the first, are one post without anything cut off; at least one."""
+    size = 0
+    seen: set[str] = set()
+    for count, text in enumerate(texts):
+        if text not in seen:
+            size += len(text.encode("utf-8")) + (2 if seen else 0)
+            seen.add(text)
+        if size > LONGEST_TEXT:
+            return max(count, 1)
+    return len(texts)
 
 
 def gathered(texts: list[str]) -> str:

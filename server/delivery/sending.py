@@ -20,9 +20,10 @@ from server.delivery.circuits import GoneWatch, back_off
 from server.delivery.letters import Letters
 from server.delivery.outcomes import DRY_RUN, Channel, Message, Outcome, Result
 from server.delivery.ownership import Ownership, take_ownership
+from server.delivery.together import together
 from server.delivery.wakes import Ear
 from server.delivery.web_push import WebPush
-from server.domain import calling, climbing, devices, outbox, reachability, rolls
+from server.domain import calling, climbing, devices, messages, outbox, reachability, rolls
 from server.domain.outbox import FAILED, NOTED, PENDING, SENT, Claimed, Settled
 
 log = structlog.get_logger(__name__)
@@ -176,8 +177,8 @@ class Sender:
                 await self._in_thread(partial(self._database.write, rolls.put_last))
             raise
         self.in_hand += len(turn)
-        for row, message in turn:
-            self._send(row, message)
+        for rows, message in together(turn):
+            self._send(rows, message)
         return called, len(turn)
 
     def _record_and_claim(
@@ -210,6 +211,9 @@ class Sender:
         rows = hands.rows
         if room > len(rows):
             rows = sorted(rows + outbox.claim(session, hands.owner, room - len(rows), lost), key=attrgetter("priority"))
+        rows += outbox.claim_beside(
+            session, hands.owner, [row for row in rows if row.channel in messages.JOINED], messages.GATHER
+        )
         written = self._letters.write(session, rows)
         if len(written) < len(rows):
             told = {row.id for row, _ in written}
@@ -217,9 +221,12 @@ class Sender:
             outbox.settle(session, mute)
         return called, written
 
-    def _send(self, row: Claimed, message: Message) -> None:
+    def _send(self, rows: Sequence[Claimed], message: Message) -> None:
+        """Send a message that stands for these deliveries."""
+        row = rows[0]
         if self._dry_run:
-            self._end(row, Outcome(Result.ACCEPTED, detail=DRY_RUN, confirmed=False))
+            log.info("dry run: not sent", channel=row.channel, kind=row.kind, subject=row.subject, deliveries=len(rows))
+            self._end_all(rows, Outcome(Result.ACCEPTED, detail=DRY_RUN, confirmed=False))
             return
         if row.channel == self._push.name:
             try:
@@ -231,22 +238,26 @@ class Sender:
         channel = self._channels.get(row.channel)
         if message.payload["notification"]["data"]["drill"]:
             # nothing queues these; whatever comes to queue one, a drill does not leave the building
-            self._end(row, Outcome(Result.BLOCKED, detail="drill"))
+            self._end_all(rows, Outcome(Result.BLOCKED, detail="drill"))
             return
         if channel is None:
-            self._end(row, Outcome(Result.FAILED, detail="channel_not_set_up"))
+            self._end_all(rows, Outcome(Result.FAILED, detail="channel_not_set_up"))
             return
-        task = asyncio.create_task(self._send_alone(channel, row, message))
+        task = asyncio.create_task(self._send_alone(channel, rows, message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _send_alone(self, channel: Channel, row: Claimed, message: Message) -> None:
+    async def _send_alone(self, channel: Channel, rows: Sequence[Claimed], message: Message) -> None:
         try:
             outcome = await channel.send(message)
         except Exception:
             log.exception("a channel failed", channel=channel.name)
-            outcome = Outcome(Result.FAILED, back_off(row.attempt), detail="channel_failed")
-        self._end(row, outcome)
+            outcome = Outcome(Result.FAILED, back_off(rows[0].attempt), detail="channel_failed")
+        self._end_all(rows, outcome)
+
+    def _end_all(self, rows: Sequence[Claimed], outcome: Outcome) -> None:
+        for row in rows:
+            self._end(row, outcome)
 
     def _end(self, row: Claimed, outcome: Outcome) -> None:
         self.in_hand -= 1

@@ -190,14 +190,13 @@ _STANDING = Statement(
 )  # fmt: skip
 
 
-def audience_of(session: Session, team: str, audience: str) -> tuple[list[people.Person], bool]:
+def audience_of(session: Session, team: str, audience: str) -> tuple[list[str], bool]:
     """The people of a team that an alert goes to, and whether the roster named them: on_duty, leaders or everyone."""
-    if audience == "everyone":
-        return [person for person, _ in people.members(session, team)], True
-    if audience == "leaders":
-        posts = people.members(session, team)
-        return [person for person, post in posts if post in people.LEADING] or [p for p, _ in posts], True
-    return people.on_duty(session, team)
+    if audience == "on_duty":
+        return people.named_on_duty(session, team)
+    posts = people.posts_of(session, team)
+    leaders = [person for person, post in posts if audience == "leaders" and post in people.LEADING]
+    return leaders or [person for person, _ in posts], True
 
 
 def issue(
@@ -214,8 +213,7 @@ def issue(
     asked = list(to)
     if team is not None:
         incidents.join(session, incident, team)
-        found, _ = audience_of(session, team, audience)
-        asked = [person.id for person in found]
+        asked, _ = audience_of(session, team, audience)
     asked = within_drill(session, incident, team, asked)
     alert = Alert(
         id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
@@ -296,7 +294,7 @@ def within_drill(session: Session, incident: incidents.Incident, team: str | Non
         return list(asked)
     if team is not None:
         return []
-    chosen = {person.id for one in incident.participants for person, _ in people.members(session, one)}
+    chosen = {person for one in incident.participants for person, _ in people.posts_of(session, one)}
     return [person for person in asked if person in chosen]
 
 

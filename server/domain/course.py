@@ -381,8 +381,7 @@ def _outside_no_phone_zone(session: Session, plan: rules.Plan, rule: rules.Order
     """Who answers for a team that works where no phone may be used: its leaders outside; None for everybody."""
     if rule.answer_from != "outside":
         return None
-    asked, _ = alerts.audience_of(session, team, "leaders")
-    return [person.id for person in asked]
+    return alerts.audience_of(session, team, "leaders")[0]
 
 
 def publish_notice(

@@ -46,6 +46,21 @@ def asked(session: Session, grant: tokens.Grant) -> Asked:
     return Asked(alert, row, person)
 
 
+def others(session: Session, found: Asked) -> list[tuple[Alert, Recipient]]:
+    """What else the same person is asked in the same incident and has not answered, oldest first: one text is about all of it."""
+    query = (
+        select(Alert, Recipient)
+        .join(Recipient, Recipient.alert == Alert.id)
+        .where(
+            Recipient.incident == found.alert.incident, Recipient.person == found.person.id, Alert.id != found.alert.id
+        )
+        .where(Recipient.answered_at.is_(None), Recipient.excused_at.is_(None))
+        .where(Alert.status == "open", Alert.expires_at > now())
+        .order_by(Alert.issued_at, Alert.id)
+    )
+    return [(row.Alert, row.Recipient) for row in session.execute(query)]
+
+
 def answer(
     session: Session, grant: tokens.Grant, id: str, *, kind: str, occurred_at: datetime, reason: str | None = None,
     read_back: str | None = None,

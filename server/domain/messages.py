@@ -16,7 +16,9 @@ from server.domain.people import Person
 TO_ONE = ("sms", "voice", "email")
 TO_GROUP = ("robot", "other")
 GATHER = timedelta(seconds=2)
-"""What an activation says to many teams within this time is one post."""
+"""What an activation says to many teams within this time is one post; what one person is written within it is one text."""
+JOINED = ("sms", "voice")
+"""Of these nobody wants six at once, so that they wait for each other."""
 MOST_LINES = 8
 
 
@@ -46,7 +48,7 @@ def enqueue(
                     {
                         "id": new_id(), "channel": channel, "person": person, "subject": subject,
                         "recipient": recipient_of[person], "kind": kind, "content": {}, "priority": priority,
-                        "state": PENDING, "due_at": at, "expires_at": expires_at, "created_at": at, "attempt": 0,
+                        "state": PENDING, "due_at": at + (GATHER if channel in JOINED else timedelta()), "expires_at": expires_at, "created_at": at, "attempt": 0,
                     }
                 )  # fmt: skip
     if rows:

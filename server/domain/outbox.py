@@ -34,6 +34,7 @@ PENDING, CLAIMED, SENT, NOTED, FAILED, CANCELLED = "pending", "claimed", "sent",
 CRITICAL, NORMAL, LOW = 0, 1, 2
 MOST_ATTEMPTS = 300
 """Far more than fit into an alert's validity: a message that breaks its sender each time is parked in the end."""
+MOST_BESIDE = 20
 WAKE_CHANNEL = "tocsin_outbox"
 TAKEN_BACK, GONE = "cancelled", "gone"
 LONGEST_HOLD = timedelta(seconds=30)
@@ -116,7 +117,7 @@ def enqueue_push(
     at, rows = now(), []
     recipient_of = dict(people)
     state, owner, claimed_at, attempt = (PENDING, None, None, 0) if hands is None else (CLAIMED, hands.owner, at, 1)
-    for part in _parts(list(recipient_of)):
+    for part in parts(list(recipient_of)):
         for subscription, person, endpoint, p256dh, auth, locale in session.connection().execute(
             _LIVE, {"people": part}
         ):
@@ -161,7 +162,7 @@ def cancel(session: Session, recipients: Sequence[str]) -> None:
     if len(recipients) == 1:
         _CANCEL_ONE.run(session, recipient=recipients[0])
         return
-    for part in _parts(recipients):
+    for part in parts(recipients):
         session.connection().execute(_CANCEL, {"recipients": part})
 
 
@@ -197,6 +198,23 @@ def claim(session: Session, owner: str, most: int, lost_owners: Sequence[str] = 
         if lost_owners:
             lost = lost | ((Delivery.state == CLAIMED) & Delivery.owner.in_(list(lost_owners)))
         found += _due(session, lost, most - len(found))
+    return _take(session, found, owner, at)
+
+
+def claim_beside(session: Session, owner: str, rows: Sequence[Claimed], within: timedelta) -> list[Claimed]:
+    """Take as well what waits for the same people by the same channels and comes due `within` this time."""
+    people, at = {row.person for row in rows if row.person is not None}, now()
+    if not people:
+        return []
+    d = Delivery
+    beside = (d.state == PENDING) & (d.due_at <= at + within) & d.channel.in_({row.channel for row in rows})
+    wanted = {(row.person, row.channel) for row in rows}
+    found = _due(session, beside & d.person.in_(people), len(rows) * MOST_BESIDE)
+    return _take(session, [row for row in found if (row.person, row.channel) in wanted], owner, at)
+
+
+def _take(session: Session, found: Sequence[Claimed], owner: str, at: datetime) -> list[Claimed]:
+    """Mark these rows as the owner's, or as over where they are of no use any more."""
     taken, useless = [], []
     for row in found:
         why = _useless(row, at)
@@ -204,7 +222,7 @@ def claim(session: Session, owner: str, most: int, lost_owners: Sequence[str] = 
             taken.append(row._replace(attempt=row.attempt + 1))
         else:
             useless.append((row.id, why))
-    for part in _parts([row.id for row in taken]):
+    for part in parts([row.id for row in taken]):
         session.execute(
             update(Delivery)
             .where(Delivery.id.in_(part))
@@ -236,7 +254,7 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
         values = {
             "was": attempt, "to": state, "word": outcome[:60], "due": retry_at, "at": at if state in (SENT, NOTED) else None,
         }  # fmt: skip
-        for part in _parts(ids):
+        for part in parts(ids):
             count += session.connection().execute(_SETTLE, {**values, "ids": part}).rowcount
     if any(one.state == SENT for one in settled):
         wake_senders(session)  # somebody notes it at the recipients
@@ -264,7 +282,7 @@ _SETTLE = (
 def revive(session: Session, subscriptions: Sequence[str], seconds: float) -> None:
     """Let wait again what failed in the last seconds because these subscriptions were said to be gone."""
     at = now()
-    for part in _parts(subscriptions):
+    for part in parts(subscriptions):
         session.execute(
             update(Delivery)
             .where(
@@ -275,35 +293,6 @@ def revive(session: Session, subscriptions: Sequence[str], seconds: float) -> No
                 Delivery.expires_at > at,
             )
             .values(state=PENDING, outcome=None, due_at=at)
-            .execution_options(synchronize_session=False)
-        )
-
-
-class Handed(NamedTuple):
-    """A delivery that a service took and whose recipient does not say so yet."""
-
-    id: str
-    recipient: str | None
-    channel: str
-    sent_at: datetime | None
-    subscription: str | None
-    created_at: datetime
-
-
-def unnoted(session: Session, most: int) -> list[Handed]:
-    """Up to `most` deliveries that were sent and are not noted at their recipient."""
-    d = Delivery
-    query = select(d.id, d.recipient, d.channel, d.sent_at, d.subscription, d.created_at).where(d.state == SENT)
-    return [Handed(*row) for row in session.execute(query.limit(most))]
-
-
-def note(session: Session, deliveries: Sequence[str]) -> None:
-    """Say that the recipients of these know of them."""
-    for part in _parts(deliveries):
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id.in_(part), Delivery.state == SENT)
-            .values(state=NOTED)
             .execution_options(synchronize_session=False)
         )
 
@@ -384,6 +373,7 @@ def _useless(row: Claimed, at: datetime) -> str | None:
     return "gave_up" if row.attempt >= MOST_ATTEMPTS else None
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """These ids in groups that one statement takes."""
     for start in range(0, len(ids), 400):
         yield ids[start : start + 400]

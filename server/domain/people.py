@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, select
+from sqlalchemy import Boolean, ColumnElement, ForeignKey, Index, Integer, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
@@ -237,18 +237,34 @@ def teams_of_kind(session: Session, kind: str) -> list[Team]:
 
 def members(session: Session, team: str) -> list[tuple[Person, str]]:
     """The active people of a team with their posts: leader first, then deputies, then the rest by rank."""
-    query = (
-        select(Person, Membership.role, Membership.rank)
-        .join(Membership, Membership.person == Person.id)
-        .where(Membership.team == team, Membership.ended_at.is_(None), Person.active)
-    )
-    order = {post: place for place, post in enumerate(("leader", "deputy", "liaison", "member"))}
-    found = sorted(session.execute(query), key=lambda row: (order[row[1]], row[2], row[0].id))
-    return [(row[0], row[1]) for row in found]
+    query = select(Person, Membership.role, Membership.rank).join(Membership, Membership.person == Person.id)
+    found = session.execute(query.where(*_in_team(team)))
+    return [(row[0], row[1]) for row in sorted(found, key=lambda row: (_PLACE[row[1]], row[2], row[0].id))]
+
+
+def posts_of(session: Session, team: str) -> list[tuple[str, str]]:
+    """The ids of the active people of a team with their posts, in the same order: a team may have thousands."""
+    query = select(Person.id, Membership.role, Membership.rank).join(Membership, Membership.person == Person.id)
+    found = session.execute(query.where(*_in_team(team)))
+    return [(row[0], row[1]) for row in sorted(found, key=lambda row: (_PLACE[row[1]], row[2], row[0]))]
+
+
+_PLACE = {post: place for place, post in enumerate(("leader", "deputy", "liaison", "member"))}
+
+
+def _in_team(team: str) -> tuple[ColumnElement[bool], ...]:
+    return Membership.team == team, Membership.ended_at.is_(None), Person.active.is_(True)
 
 
 def on_duty(session: Session, team: str, at: datetime | None = None) -> tuple[list[Person], bool]:
-    """The people of a team an alert goes to, and whether the roster named them.
+    """The people of a team an alert goes to, and whether the roster named them."""
+    named, rostered = named_on_duty(session, team, at)
+    chosen = set(named)
+    return [person for person, _ in members(session, team) if person.id in chosen], rostered
+
+
+def named_on_duty(session: Session, team: str, at: datetime | None = None) -> tuple[list[str], bool]:
+    """The ids of the people of a team an alert goes to, and whether the roster named them.
 
     With nobody rostered on duty everybody in the team is asked, except those marked off duty.
     """
@@ -258,11 +274,11 @@ def on_duty(session: Session, team: str, at: datetime | None = None) -> tuple[li
     for duty in session.scalars(query):
         latest[duty.person] = duty
     state = {p: d.kind for p, d in latest.items() if d.ends_at is None or d.ends_at > at}
-    everyone = [person for person, _ in members(session, team)]
-    rostered = [person for person in everyone if state.get(person.id) == "on"]
+    everyone = [person for person, _ in posts_of(session, team)]
+    rostered = [person for person in everyone if state.get(person) == "on"]
     if rostered:
         return rostered, True
-    available = [person for person in everyone if state.get(person.id) != "off"]
+    available = [person for person in everyone if state.get(person) != "off"]
     return available or everyone, False
 
 

@@ -1,8 +1,9 @@
 """Writing at the recipients that a service took their alert: after the sending, in groups."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, select, update
@@ -12,6 +13,7 @@ from server.bulk import write_rows
 from server.clock import now
 from server.domain import devices, feed, outbox, rolls
 from server.domain.alerts import Board, Recipient
+from server.domain.outbox import Delivery
 
 WITHIN = timedelta(seconds=2.0)
 """How long the marks wait at most while others are still being sent."""
@@ -22,7 +24,7 @@ def note(session: Session, most: int = 500) -> int:
 
     Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.
     """
-    handed = outbox.unnoted(session, most)
+    handed = _unnoted(session, most)
     ids = sorted({one.recipient for one in handed if one.recipient is not None})
     # read under lock: a document written after somebody's answer must not be the one from before it
     query = select(*Recipient.__table__.c).where(Recipient.id.in_(ids)).order_by(Recipient.id).with_for_update()
@@ -53,7 +55,7 @@ def note(session: Session, most: int = 500) -> int:
             asked.setdefault(one.created_at, []).append(one.subscription)
     for since, subscriptions in asked.items():
         devices.await_receipts(session, subscriptions, since)
-    outbox.note(session, [one.id for one in handed])
+    _note(session, [one.id for one in handed])
     return len(handed)
 
 
@@ -81,11 +83,40 @@ def show_due(session: Session) -> datetime | None:
 
 def due(session: Session) -> datetime | None:
     """When there is something to note: now, or two seconds after it was sent while others are still being sent; else None."""
-    first = outbox.unnoted(session, 1)
+    first = _unnoted(session, 1)
     if not first:
         return None
     sent_at = first[0].sent_at
     return sent_at + WITHIN if sent_at is not None and outbox.under_way(session) else now()
+
+
+class _Handed(NamedTuple):
+    """A delivery that a service took and whose recipient does not say so yet."""
+
+    id: str
+    recipient: str | None
+    channel: str
+    sent_at: datetime | None
+    subscription: str | None
+    created_at: datetime
+
+
+def _unnoted(session: Session, most: int) -> list[_Handed]:
+    """Up to `most` deliveries that were sent and are not noted at their recipient."""
+    d = Delivery
+    query = select(d.id, d.recipient, d.channel, d.sent_at, d.subscription, d.created_at).where(d.state == outbox.SENT)
+    return [_Handed(*row) for row in session.execute(query.limit(most))]
+
+
+def _note(session: Session, deliveries: Sequence[str]) -> None:
+    """Say that the recipients of these know of them."""
+    for part in outbox.parts(deliveries):
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(part), Delivery.state == outbox.SENT)
+            .values(state=outbox.NOTED)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _written(session: Session, row: Any) -> feed.Written:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 import pytest
@@ -26,6 +26,7 @@ from server.delivery.others import Others
 from server.delivery.outcomes import Message, Outcome, Result
 from server.delivery.robots import PER_MINUTE, Robot, Robots, gathered, signed
 from server.delivery.web_call import Call, Caller, Said
+from tests.delivery.mail import Mail
 from tests.loops import run
 
 LINK = "https://tocsin.example.org"
@@ -277,30 +278,6 @@ def test_the_caller_follows_no_redirect_and_reads_no_more_than_it_must(caplog: p
     assert (redirect.status, asked) == (302, ["/redirect", "/large", "/hang"])
     assert (large.status, 0 < len(large.body) <= 65_536) == (200, True)
     assert [hang.fault, closed.fault, malformed.fault] == ["timed_out", "unreachable", "address_malformed"]
-
-
-class Mail(socketserver.StreamRequestHandler):
-    """A mail server that takes everything but what its script refuses."""
-
-    refuse: ClassVar[dict[str, str]] = {}
-    taken: ClassVar[list[bytes]] = []
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        while line := self.rfile.readline():
-            word = line.split()[0].decode().upper()
-            if word in Mail.refuse:
-                self.wfile.write(Mail.refuse[word].encode() + b"\r\n")
-            elif word == "DATA":
-                self.wfile.write(b"354 go on\r\n")
-                lines = iter(self.rfile.readline, b".\r\n")
-                Mail.taken.append(b"".join(lines))
-                self.wfile.write(b"250 ok\r\n")
-            elif word == "QUIT":
-                self.wfile.write(b"221 bye\r\n")
-                return
-            else:
-                self.wfile.write(b"250 ok\r\n")
 
 
 @pytest.fixture

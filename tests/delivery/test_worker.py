@@ -2,33 +2,27 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 import psycopg
 import pytest
-import uvloop
 from sqlalchemy import select, update
 
 from server.clock import now
-from server.config import Config
 from server.db import Database, new_id
 from server.delivery import worker as worker_module
 from server.delivery.chores import Chore
-from server.delivery.worker import Worker
 from server.domain import feed, outbox, tokens, told
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, Subscription
 from server.domain.outbox import Delivery
 from server.presence import anybody
+from tests.delivery.at_work import SECRET, wait_until, working
 from tests.delivery.household import alert, states, subscribe
 from tests.postgres import address, name_in
 from tests.push_service import PushService
-
-SECRET = "s" * 40
 
 
 @pytest.fixture
@@ -42,43 +36,6 @@ def service() -> Iterator[PushService]:
 def fed(database: Database) -> Database:
     feed.attach(database)
     return database
-
-
-@contextmanager
-def working(database: Database, service: PushService, folder: Path, *chores: Chore) -> Iterator[None]:
-    config = Config(data_folder=folder, secret_key=SECRET, push_allowed_origins=(service.origin,))
-    loop = uvloop.new_event_loop()
-    failures: list[BaseException] = []
-    made: list[Worker] = []
-
-    async def work() -> None:
-        made.append(Worker(config, database, chores))
-        await made[0].run()
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(work())
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            loop.close()
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(lambda: made[0].stop())
-        thread.join(20)
-    assert not thread.is_alive()
-    assert failures == []
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come to this in time"
-        time.sleep(0.02)
 
 
 def test_an_alert_reaches_every_phone_and_every_row_says_so(

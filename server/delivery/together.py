@@ -1,0 +1,38 @@
+"""Several orders to one person that come together are one text or one call, whose link leads to all of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from server.delivery.outcomes import Message
+from server.domain.messages import JOINED
+from server.domain.outbox import Claimed
+
+_MANY = {"zh": "{} 条指令", "en": "{} orders"}
+_BETWEEN = {"zh": "；", "en": "; "}
+
+
+def together(written: Sequence[tuple[Claimed, Message]]) -> list[tuple[list[Claimed], Message]]:
+    """The messages as they go out, each with every delivery it stands for: the most urgent first, its link leads to the rest."""
+    found: dict[tuple[Any, ...], list[tuple[Claimed, Message]]] = {}
+    for row, message in written:
+        key: tuple[Any, ...] = (row.id,)
+        if row.channel in JOINED and row.recipient is not None:
+            told = message.payload["notification"]["data"]
+            key = (row.channel, row.person, told["incident"], told["drill"])
+        found.setdefault(key, []).append((row, message))
+    return [([row for row, _ in parts], _joined(parts)) for parts in found.values()]
+
+
+def _joined(parts: Sequence[tuple[Claimed, Message]]) -> Message:
+    first_row, first = parts[0]
+    titles = list(dict.fromkeys(str(message.payload["notification"]["title"]) for _, message in parts))
+    if len(titles) == 1:
+        return first
+    language = "en" if first_row.locale == "en" else "zh"
+    told = {
+        **first.payload["notification"],
+        "title": _MANY[language].format(len(titles)),
+        "body": _BETWEEN[language].join(titles),
+    }
+    return replace(first, payload={**first.payload, "notification": told})
