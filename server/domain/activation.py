@@ -259,6 +259,9 @@ def _stand_down(session: Session, incident: Incident, choice: Choice, by: Standi
     if choice.team is None:
         raise Refused("team_needed", "请选择要撤回的组。", "Choose the team.", path="team")
     alerts.end_all(session, incident.id, team=choice.team)
+    for limit in limits.running(session, incident.id):
+        if limit.owner_team == choice.team and limit.key.startswith("order-"):  # nobody waits for their orders any more
+            limits.end(session, limit, limits.CANCELLED, at)
 
 
 def _revise(session: Session, incident: Incident, choice: Choice, by: Standing, at: datetime) -> None:

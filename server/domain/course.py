@@ -62,9 +62,12 @@ def happen(
     plan = plans.rules_of(session, incident.revision)
     if plan is None or depth > DEEPEST:
         return fact
+    moot = rules.moot(plan, key)
     for limit in limits.running(session, incident.id):
         rule = _rule(plan, limit)
-        if (
+        if limit.key in moot:
+            limits.end(session, limit, limits.CANCELLED, at)
+        elif (
             rule is not None
             and key in rule.ends
             and at >= limit.started_at
@@ -227,11 +230,9 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         incidents.join(session, incident, team)
         session.add(order)
         session.flush()
-        if rule.checklist:
-            listing = checklists.make(
-                session, incident, team, plan.checklist(rule.checklist), interlocks.locks(session, incident, plan), at
-            )
-            order.checklist = listing.id
+        if (listed := rules.checklist_of(plan, rule)) is not None:
+            held = interlocks.locks(session, incident, plan)
+            order.checklist = checklists.make(session, incident, team, listed, held, at).id
         answerers = _outside_no_phone_zone(session, plan, rule, team)
         alert = alerts.issue(
             session, incident, order.title, order.text, team=team if answerers is None else None, to=answerers or (),
@@ -352,7 +353,7 @@ def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
 
 
 def _consequence_words(plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
-    said = [one.words for one in rule.then if one.words is not None]
+    said = list(dict.fromkeys(one.words for one in rule.then if one.words is not None))
     return (
         {"zh": "；".join(one.zh.rstrip("。") for one in said), "en": "; ".join(one.en.rstrip(".") for one in said)}
         if said

@@ -66,6 +66,11 @@ def _follow(
     said = words(rule.words) if rule.words else limit.title
     if rule.alert:
         for key in rule.alert:
+            # who has just been told of the same minute by another limit needs no second alert about an order
+            if limit.key.startswith("order-") and alerts.just_asked(
+                session, incident.id, plans.teams_for(session, plan, key)
+            ):
+                continue
             alerts.issue_to(
                 session,
                 incident,

@@ -125,5 +125,8 @@ def _complete(session: Session, incident: incidents.Incident, listing: Checklist
     order = session.scalar(select(orders.Order).where(orders.Order.checklist == listing.id))
     if order is not None:
         order.status = "done"
-        if order.key:
+        session.flush()
+        others = select(orders.Order.id).where(orders.Order.incident == incident.id, orders.Order.key == order.key)
+        # the plan's order is done when every team it went to has done it
+        if order.key and session.scalar(others.where(orders.Order.status != "done").limit(1)) is None:
             course.happen(session, incident, f"order.{order.key}.done", occurred_at=at, by=by.id)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from server.domain.rules.actions import CONSEQUENCE_KINDS, Consequence
 from server.domain.rules.closing import ReviewRule, Section
+from server.domain.rules.implied import all_limits
 from server.domain.rules.lengths import TIME_UNITS, Length
 from server.domain.rules.plans import Plan
 from server.domain.rules.publications import FieldRule, ReportRule
-from server.domain.rules.timing import all_limits
 from server.planning.field_sets import FIELD_SETS
 from server.planning.findings import Finding, PlanErrors
 from server.planning.loader import load

@@ -138,6 +138,9 @@ class Simulation:
         self._more_orders()
 
     def _end_limits(self, fact: str) -> None:
+        for key in rules.moot(self.plan, fact):
+            self.running.pop(key, None)
+            self.waiting.pop(key, None)
         for limit in rules.limits_ended_by(self.plan, fact):
             ended = self.running.pop(limit.key, None) or self.waiting.pop(limit.key, None)
             if ended:

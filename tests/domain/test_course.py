@@ -31,6 +31,16 @@ TEXT = changed(
      "rank: 1, when: queue.people >= 60, action: 增开全部窗口。 | Open all., activation: automatic}\n"
      "      - {key: full, title: 偏满 | Full, rank: 2, when: queue.people >= 40, action: 增开。 | Open more., activation: decided}"),
     ("rank: 2, when: queue.people >= 30", "rank: 3, when: queue.people >= 30"),
+    ("checklists:\n", """\
+  - key: say-so
+    team: counter
+    phase: response
+    title: 说明情况 | Say so
+    text: 向顾客说明情况。 | Tell the customers.
+    within: 5 min
+    clause: 1 | 说明情况。 | Say so.
+checklists:
+"""),
     ("limits:\n", """\
 limits:
   - key: battery
@@ -163,6 +173,22 @@ def test_no_reason_opens_a_locked_end_and_the_end_meets_what_it_ends(stage: Stag
     assert state(course)[0] == "ended"
     assert statuses(course, "outage") == ["met"]
     assert statuses(course, "eased") == ["cancelled"]
+
+
+def test_an_order_with_a_time_and_no_list_gets_the_one_item_that_says_it_is_done(stage: Stage) -> None:
+    course = begin(stage)
+    course.tell("plan.activated")
+    phone = stage["commander"]  # nobody here staffs a counter: the leadership group acts
+    phone.sync()
+    order = phone.one("order", key="say-so", incident=course.id)
+    item = phone.one("item", checklist=order["checklist"])
+    assert item["title"]["en"] == "Done"
+    assert statuses(course, "order-say-so") == ["running"]
+    stage.move(minutes=4)
+    phone.fact(f"/items/{item['id']}/marks", {"value": "done"})
+    phone.sync()
+    assert phone.one("order", id=order["id"])["status"] == "done"
+    assert statuses(course, "order-say-so") == ["met"]
 
 
 @pytest.mark.parametrize(

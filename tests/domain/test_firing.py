@@ -88,7 +88,8 @@ def test_s16_a_limit_that_cannot_be_applied_goes_to_the_leadership_and_holds_up_
 def test_s16_a_plan_that_is_gone_fires_its_limits_all_the_same(stage: Stage) -> None:
     incident = ticketing(stage)
     stage.database.write(lambda session: session.execute(update(Limit).values(rule={})))
-    stage.database.write(lambda session: session.execute(update(Limit).values(key="no such rule")))
+    gone = update(Limit).where(Limit.key == "restore").values(key="no such rule")
+    stage.database.write(lambda session: session.execute(gone))
     clock.move(3600)
     fire(stage)
     assert overdue(stage) == []

@@ -20,7 +20,7 @@ def repair(stage: Stage, incident: str) -> Limit:
     """The limit of the repair: fifteen minutes from the report."""
     with stage.database.read() as session:
         query = select(Limit).where(Limit.incident == incident, Limit.length_seconds >= 900, Limit.key != "route")
-        found = [one for one in session.scalars(query) if one.clause and one.clause["ref"] == "000-21 D04"]
+        found = [one for one in session.scalars(query) if one.key == "restore"]
     assert len(found) == 1
     return found[0]
 
@@ -189,3 +189,50 @@ def test_phones_hear_of_every_change(stage: Stage) -> None:
     other = ticketing(stage)
     with stage.database.read() as session:
         assert limits.next_due(session) == min(one.due_at for one in limits.running(session, other))
+
+
+def of_order(stage: Stage, incident: str, key: str) -> Limit:
+    with stage.database.read() as session:
+        found = session.scalar(select(Limit).where(Limit.incident == incident, Limit.key == f"order-{key}"))
+    assert found is not None
+    return found
+
+
+def test_an_order_that_is_not_done_in_time_is_told_to_its_leaders_and_to_command(stage: Stage) -> None:
+    incident = ticketing(stage, activate=True)
+    clause = of_order(stage, incident, "paper-supply").clause
+    assert clause["ref"].startswith("000-21")
+    stage.move(seconds=599)
+    assert of_order(stage, incident, "paper-supply").status == "running"
+    stage.move(seconds=1)
+    passed = of_order(stage, incident, "paper-supply")
+    assert (passed.status, passed.fired_at) == ("passed", MORNING + timedelta(minutes=10))
+    for name, others in (("logistics_lead", 1), ("commander", 1), ("logistics_one", 0)):
+        stage[name].sync()
+        mine = {one["alert"] for one in stage[name].all("recipient") if one["person"] == stage[name].person}
+        told = [one for one in stage[name].all("alert") if one["id"] in mine and "到时未完成" in one["body"]["zh"]]
+        assert len(told) == others, name
+        assert all(one["incident"] == incident and one["clause"]["ref"].startswith("000-21") for one in told)
+
+
+def test_what_completes_an_order_ends_its_clock_and_standing_down_does_too(stage: Stage) -> None:
+    incident = ticketing(stage, activate=True)
+    phone = stage["office_lead"]
+    phone.sync()
+    listing = phone.one("checklist", key="office-publication", incident=incident)
+    items = sorted(
+        (one for one in phone.all("item") if one["checklist"] == listing["id"]), key=lambda one: one["position"]
+    )
+    stage.move(minutes=9, seconds=59)
+    for item in items:
+        value = {"number": 1, "text": "已发布", "choice": (item["choices"] or [{}])[0].get("key")}.get(
+            item["kind"], "done"
+        )
+        assert of_order(stage, incident, "office-publish").status == "running"
+        phone.fact(f"/items/{item['id']}/marks", {"value": value})
+    body = {"kind": "stand_down", "team": stage.cast.teams["logistics"], "reason": "已由他组接手"}
+    stage["commander"].fact(f"/incidents/{incident}/decisions", body)
+    stage.move(seconds=1)
+    assert of_order(stage, incident, "office-publish").status == "met"
+    assert of_order(stage, incident, "paper-supply").status == "cancelled"
+    assert of_order(stage, incident, "paper-sale").status == "running"

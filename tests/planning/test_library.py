@@ -84,25 +84,6 @@ def _satisfy(simulation: Simulation, condition: Condition) -> None:
             simulation.tell(leaf.name, leaf.value + step if isinstance(leaf.value, int | float) else leaf.value)
 
 
-DECIDED = {
-    "incident.reported", "incident.verified", "plan.warned", "plan.activated", "fallback.decided", "evacuation.decided",
-    "service.restored", "response.ended", "level.set",
-}  # fmt: skip
-
-
-def test_somebody_is_led_to_start_every_clock(compiled):
-    """A trigger, an item, a decision, another rule, or somebody the plan names: no clock waits for a fact nobody thinks of."""
-    plan = compiled.plan
-    told = {item.records for checklist in plan.checklists for item in checklist.items}
-    told |= {trigger.on for trigger in plan.triggers} | {fact.key for fact in plan.facts if fact.recorded_by} | DECIDED
-    waiting = [
-        limit.key
-        for limit in all_limits(plan)
-        if not any(fact in told or fact.count(".") >= 2 for fact in limit.starts)
-    ]
-    assert waiting == []
-
-
 def test_an_editor_with_the_schema_finds_nothing_wrong():
     schema = jsonschema_rs.validator_for(json_schema())
     wrong = {

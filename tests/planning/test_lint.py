@@ -11,7 +11,6 @@ from tests.planning.plan_texts import SOUND, changed, with_more
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DEFECTIVE = sorted(FIXTURES.glob("lint-*.yaml"))
-COMPILING = [path for path in DEFECTIVE if "unknown" not in path.stem and "in-a-number" not in path.stem]
 
 
 def code_of(path: Path) -> str:
@@ -20,7 +19,12 @@ def code_of(path: Path) -> str:
 
 
 def test_there_is_a_defective_plan_for_every_class():
-    classes = {f"LINT-{number}" for number in range(1, 13)} | {"LINT-LOOP", "LINT-UNREACHABLE", "LINT-UNMET"}
+    classes = {f"LINT-{number}" for number in range(1, 13)} | {
+        "LINT-LOOP",
+        "LINT-UNREACHABLE",
+        "LINT-UNMET",
+        "LINT-UNSTARTED",
+    }
     assert {code_of(path) for path in DEFECTIVE} == classes
 
 
@@ -35,8 +39,8 @@ def test_the_defect_is_found_and_nothing_else(path):
         assert one.en
 
 
-@pytest.mark.parametrize("path", COMPILING, ids=lambda path: path.stem)
-def test_each_finding_of_the_linter_proposes_something(path):
+@pytest.mark.parametrize("path", DEFECTIVE, ids=lambda path: path.stem)
+def test_each_finding_proposes_something(path):
     assert all(one.proposal_zh and one.proposal_en for one in lint_text(path.read_bytes(), path.name))
 
 
@@ -50,6 +54,27 @@ def test_the_finding_points_at_its_line():
     path = FIXTURES / "lint-12-phone-in-cordon.yaml"
     found = lint_text(path.read_bytes(), path.name)[0]
     assert path.read_text().split("\n")[found.line - 1].strip() == "- key: open-counters"
+
+
+def test_a_phase_nobody_begins_and_an_implied_clock_nobody_starts():
+    late = changed(("starts: [plan.activated], clause", "starts: [fault.cleared], clause"))
+    report = "reports: [{key: up, title: 报告 | Report, owner: counter, to: 上级 | Up, starts: data.lost, within: 1 h, clause: 1 | 一 | One}]\n"
+    for text, path in ((late, "phases.response"), (with_more(report), "reports.up")):
+        assert [(one.code, one.path) for one in lint_text(text)] == [("LINT-UNSTARTED", path)]
+    led = changed(("records: source.cut", "records: fault.cleared"))
+    assert lint_text(led.replace("starts: [plan.activated], clause", "starts: [fault.cleared], clause")) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["（3）增开窗口；（4）登记。", "组长:副组长:成员:", "组长：XXX，电话 xxxx", "由任组长"]
+)
+def test_blanks_and_numbers_as_the_sources_have_them(text):
+    found = lint_text(
+        changed(("text: 增开窗口。 |", f"text: '{text}' |")).replace(
+            f"'{text}' | Open counters.", f"'{text} | Open counters.'"
+        )
+    )
+    assert {one.code for one in found} == {"LINT-9" if text.startswith("（3）") else "LINT-1"}
 
 
 def test_a_team_without_people():

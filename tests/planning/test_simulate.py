@@ -59,7 +59,7 @@ def test_no_order_before_the_decision():
     found = simulate(plan, [Step(minutes(0), "incident.reported")], START)
     assert [one.rule for one in of_kind(found, "order")] == ["it-repair"]
     leaders = [one for one in of_kind(found, "alert") if "leadership" in one.to]
-    assert [one.at for one in leaders] == [START + minutes(15)]
+    assert {one.at for one in leaders} == {START + minutes(15)}
     assert [(one.rule, one.to) for one in of_kind(found, "ask")] == [("activate", ("leadership",))]
 
 
@@ -229,11 +229,34 @@ def test_the_end_stops_the_clocks_except_what_comes_after():
     plan = compile_plan(
         with_more(more, "review: {owner: counter, due: 2 d, to: 领导 | Leaders, clause: 1 | 一 | One}\n")
     )
-    found = simulate(plan, [Step(minutes(0), "plan.activated"), Step(minutes(10), "response.ended")], START)
+    found = simulate(plan, [Step(minutes(0), "plan.activated"), Step(minutes(9), "response.ended")], START)
     assert [(one.rule, one.at - START) for one in of_kind(found, "limit_passed")] == [
         ("report-up", minutes(120)),
-        ("review", minutes(10) + timedelta(days=2)),
+        ("review", minutes(9) + timedelta(days=2)),
     ]
+
+
+def test_an_order_not_done_in_time_is_told_to_its_team_and_to_those_who_decide():
+    plan = compile_plan(SOUND)
+    begun = [Step(minutes(0), "plan.activated")]
+    for more, told in (
+        ([], [("counter",), ("leadership",)]),
+        ([Step(minutes(10) - timedelta(seconds=1), "order.open-counters.done")], []),
+        ([Step(minutes(9), "response.ended")], []),
+    ):
+        found = [one for one in simulate(plan, [*begun, *more], START) if one.rule == "order-open-counters"]
+        alerts = of_kind(found, "alert")
+        assert [(one.at - START, one.to) for one in alerts] == [(minutes(10), to) for to in told]
+        assert all(one.clause == plan.order("open-counters").clause for one in found)
+
+
+def test_a_limit_of_the_plan_for_the_same_order_takes_the_place_of_its_own_clock():
+    own = "order-open-counters"
+    assert own in {limit.key for limit in all_limits(compile_plan(SOUND))}
+    ended_alike = ("ends: [situation.controlled]", "ends: [checklist.open-counters.done]")
+    for length, watched in (("9 min", True), ("10 min", True), ("11 min", False)):
+        text = changed(ended_alike, ("length: 30 min", f"length: {length}"))
+        assert (own not in {limit.key for limit in all_limits(compile_plan(text))}) == watched
 
 
 def test_a_second_outage_is_counted_anew_and_a_second_report_of_the_same_is_not():

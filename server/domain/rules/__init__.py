@@ -1,7 +1,7 @@
 """The typed rules of a plan and their pure evaluation: no tables, no network, no files.
 
 words, lengths, conditions and facts are the small change; situations, teams, ladders, actions, checklists, safeguards, continuity,
-publications and closing are the rules; paces is the clock of a drill; plans.py is the whole tree. levels, timing and guidance answer questions about it.
+publications and closing are the rules; implied the clocks that follow from them; paces is the clock of a drill; plans.py is the whole tree. levels, timing and guidance answer questions about it.
 """
 
 from server.domain.rules.actions import Consequence, LimitRule, OrderRule, Phase
@@ -21,6 +21,7 @@ from server.domain.rules.guidance import (
     routes_for,
     zones_in_force,
 )
+from server.domain.rules.implied import all_limits, checklist_of
 from server.domain.rules.jsonable import to_jsonable
 from server.domain.rules.ladders import LadderRule, LadderStep, Quorum
 from server.domain.rules.lengths import Cadence, Length, LengthUnknown, comes_round
@@ -28,7 +29,6 @@ from server.domain.rules.levels import Proposal, elapsed_measures, is_lowering, 
 from server.domain.rules.paces import PlanClock, plan_clock
 from server.domain.rules.plans import Plan
 from server.domain.rules.timing import (
-    all_limits,
     consequences,
     due_at,
     lasting,
@@ -36,6 +36,7 @@ from server.domain.rules.timing import (
     limits_started_by,
     limits_waiting_for,
     may_run_again,
+    moot,
     tier_at,
     with_alarm,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Quorum",
     "Words",
     "all_limits",
+    "checklist_of",
     "comes_round",
     "consequences",
     "due_at",
@@ -78,6 +80,7 @@ __all__ = [
     "locked_items",
     "may_end",
     "may_run_again",
+    "moot",
     "notices_for",
     "open_items",
     "orders_for",

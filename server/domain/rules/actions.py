@@ -48,7 +48,7 @@ class OrderRule:
     """One order to one team.
 
     It goes out when its phase begins, as soon as `when` is known to hold and, where `levels` are named, one of them is
-    set. `within` is the time to carry it out. `zone` is where the work is; in a no-phone zone the answer is
+    set. `within` is the time to carry it out: a clock of its own (`order-KEY`) that completion ends. `zone` is where the work is; in a no-phone zone the answer is
     given by someone outside it (`answer_from: outside`). `ladder` is how the silent are reached, `quorum` how many must
     come.
     """

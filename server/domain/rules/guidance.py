@@ -12,11 +12,11 @@ from server.domain.rules.actions import OrderRule, Phase
 from server.domain.rules.checklists import ChecklistRule, ItemRule
 from server.domain.rules.closing import EndCondition
 from server.domain.rules.conditions import holds
+from server.domain.rules.implied import all_limits
 from server.domain.rules.plans import Plan
 from server.domain.rules.publications import NoticeRule
 from server.domain.rules.safeguards import Zone
 from server.domain.rules.teams import Route
-from server.domain.rules.timing import all_limits
 from server.domain.rules.words import Clause, Words
 
 Hours = Literal["working", "night", "holiday"]

@@ -9,37 +9,16 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from server.domain.rules.actions import Consequence, LimitRule
-from server.domain.rules.conditions import Condition, holds
-from server.domain.rules.continuity import BackEntry, Tier
-from server.domain.rules.lengths import TIME_UNITS, Length, due
+from server.domain.rules.conditions import holds
+from server.domain.rules.continuity import Tier
+from server.domain.rules.implied import all_limits
+from server.domain.rules.lengths import Length, due
 from server.domain.rules.plans import Plan
-from server.domain.rules.publications import ReportRule
-from server.domain.rules.situations import Level, MeasureRule, Scale
-from server.domain.rules.words import Words
 
-RESTORED: Final = ("service.restored", "fault.cleared", "response.ended", "incident.dismissed")
 OVER: Final = frozenset(
     {"service.restored", "fault.cleared", "data.restored", "situation.controlled", "power.restored"}
 )
 TROUBLE: Final = frozenset({"service.interrupted", "data.lost", "power.lost"})
-
-
-def all_limits(plan: Plan) -> tuple[LimitRule, ...]:
-    """Every clock of the plan: the limits it states and those its tiers, ledger, levels, reports and review imply.
-
-    The implied ones are keyed `tier-…`, `back-entry-…`, `level-…`, `report-…` and `review`.
-    """
-    found = list(plan.limits)
-    if plan.manual:
-        found += [_tier_limit(plan, tier) for tier in plan.manual.tiers]
-        found += [_back_entry_limit(entry) for entry in plan.manual.back_entry]
-    for scale in plan.scales:
-        for level in scale.levels:
-            found += _level_limits(plan, scale, level)
-    found += [_report_limit(report) for report in plan.reports if report.within and report.starts]
-    if plan.review:
-        found.append(_review_limit(plan))
-    return tuple(found)
 
 
 def limits_started_by(plan: Plan, fact: str, known: Mapping[str, object] | None = None) -> tuple[LimitRule, ...]:
@@ -74,11 +53,20 @@ def may_run_again(limit: LimitRule, fact: str, before: datetime | None, happened
 
 def lasting(plan: Plan) -> frozenset[str]:
     """The limits the end of the response does not stop: reports, back-entry, and what begins when the trouble is over."""
-    return frozenset(
-        limit.key
-        for limit in all_limits(plan)
-        if OVER & {*limit.starts} or limit.key.startswith(("report-", "back-entry-"))
-    )
+    late = {phase.key for phase in plan.phases if OVER & {*phase.starts}}
+    kept = {f"order-{order.key}" for order in plan.orders if order.phase in late}
+    kept |= {f"report-{report.key}" for report in plan.reports}
+    kept |= {f"back-entry-{entry.key}" for entry in plan.manual.back_entry} if plan.manual else set()
+    return frozenset(limit.key for limit in all_limits(plan) if OVER & {*limit.starts} or limit.key in kept)
+
+
+def moot(plan: Plan, fact: str) -> frozenset[str]:
+    """The clocks of orders nobody waits for any more once this fact says that the trouble is over."""
+    if fact not in OVER - {"power.restored", "data.restored"}:
+        return frozenset()
+    kept = lasting(plan)
+    own = {f"order-{order.key}" for order in plan.orders}
+    return frozenset(limit.key for limit in all_limits(plan) if limit.key in own and limit.key not in kept)
 
 
 def due_at(
@@ -98,96 +86,6 @@ def tier_at(plan: Plan, elapsed: timedelta) -> Tier | None:
     tiers = plan.manual.tiers if plan.manual else ()
     reached = [tier for tier in tiers if timedelta(seconds=tier.after.seconds) <= elapsed]
     return max(reached, key=lambda tier: tier.after.seconds, default=None)
-
-
-def _tier_limit(plan: Plan, tier: Tier) -> LimitRule:
-    assert plan.manual is not None
-    return LimitRule(
-        key=f"tier-{tier.key}",
-        title=tier.title,
-        owner=plan.manual.by,
-        starts=(plan.manual.since,),
-        length=tier.after,
-        ends=RESTORED,
-        then=(Consequence(tier=tier.key, words=tier.words),),
-        clause=tier.clause,
-    )
-
-
-def _back_entry_limit(entry: BackEntry) -> LimitRule:
-    words = Words(
-        f"“{entry.title.zh}”仍有未补录的{entry.unit.zh}。", f"“{entry.title.en}”: {entry.unit.en} still to enter."
-    )
-    return LimitRule(
-        key=f"back-entry-{entry.key}",
-        title=entry.title,
-        owner=entry.owner,
-        starts=(entry.starts,),
-        length=entry.due,
-        then=(Consequence(alert=(entry.owner,), words=words),),
-        clause=entry.clause,
-    )
-
-
-def _report_limit(report: ReportRule) -> LimitRule:
-    assert report.within is not None
-    assert report.starts is not None
-    words = Words(f"“{report.title.zh}”尚未报送。", f"“{report.title.en}” has not been sent.")
-    return LimitRule(
-        key=f"report-{report.key}",
-        title=report.title,
-        owner=report.owner,
-        starts=(report.starts,),
-        length=report.within,
-        ends=(f"report.{report.key}.sent",),
-        then=(Consequence(alert=(report.owner,), words=words, critical=True),),
-        clause=report.clause,
-    )
-
-
-def _review_limit(plan: Plan) -> LimitRule:
-    review = plan.review
-    assert review is not None
-    words = Words("总结报告尚未提交。", "The review has not been delivered.")
-    return LimitRule(
-        key="review",
-        title=Words("提交总结报告", "Deliver the review"),
-        owner=review.owner,
-        starts=(review.starts,),
-        length=review.due,
-        ends=("review.delivered",),
-        then=(Consequence(alert=(review.owner, plan.authority.decides), words=words),),
-        clause=review.clause,
-    )
-
-
-def _level_limits(plan: Plan, scale: Scale, level: Level) -> list[LimitRule]:
-    """A clock for every bound on a measure that counts by itself, so that a level is proposed when time alone reaches it."""
-    counting = {measure.key: measure for measure in plan.measures if measure.kind == "elapsed"}
-    found: dict[str, LimitRule] = {}
-    for leaf in level.when.leaves() if level.when else ():
-        measure = counting.get(leaf.name)
-        seconds = _crossing_seconds(measure, leaf) if measure else None
-        if measure is None or measure.since is None or seconds is None:
-            continue
-        key = f"level-{scale.key}-{level.key}-{seconds}"
-        found[key] = LimitRule(
-            key=key,
-            title=level.title,
-            owner=scale.by,
-            starts=(measure.since,),
-            length=Length("span", seconds),
-            ends=measure.until,
-            then=(Consequence(propose=scale.key, of=scale.by, words=level.action),),
-            clause=level.clause,
-        )
-    return list(found.values())
-
-
-def _crossing_seconds(measure: MeasureRule, leaf: Condition) -> int | None:
-    if leaf.op not in (">", ">=") or not isinstance(leaf.value, int | float):
-        return None
-    return round(leaf.value * TIME_UNITS[measure.unit]) + (1 if leaf.op == ">" else 0)
 
 
 def with_alarm(limit: LimitRule, seconds: int) -> LimitRule:

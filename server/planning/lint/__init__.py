@@ -13,7 +13,21 @@ from server.planning.findings import Finding, PlanErrors
 from server.planning.lint import clocks, levels, people, safety, texts
 from server.planning.lint.report import Report
 
-CODES_OF_ERRORS = {"placeholder": "LINT-1", "unknown_level": "LINT-4", "unknown_team": "LINT-11", "loop": "LINT-LOOP"}
+# What the compiler finds, under the linter's code with what to do about it.
+CODES_OF_ERRORS = {
+    "placeholder": ("LINT-1", "填上实际的数字。", "Fill in the number."),
+    "unknown_level": (
+        "LINT-4",
+        "在级别表中补上这一级，或改用已有的级别。",
+        "Add the level to its scale, or use one it has.",
+    ),
+    "unknown_team": (
+        "LINT-11",
+        "在 teams 中定义它，或改用已有的组。",
+        "Define it under teams, or use a team the plan has.",
+    ),
+    "loop": ("LINT-LOOP", "断开其中一环。", "Break the ring."),
+}
 
 
 def lint(compiled: Compiled, roster: Mapping[str, Sized] | None = None) -> list[Finding]:
@@ -34,8 +48,15 @@ def lint_text(text: str | bytes, file: str = "plan.yaml", roster: Mapping[str, S
     try:
         compiled = compile_source(text, file)
     except PlanErrors as errors:
-        return [replace(finding, code=CODES_OF_ERRORS.get(finding.code, finding.code)) for finding in errors.findings]
+        return [_as_linted(finding) for finding in errors.findings]
     return lint(compiled, roster)
+
+
+def _as_linted(finding: Finding) -> Finding:
+    if finding.code not in CODES_OF_ERRORS:
+        return finding
+    code, zh, en = CODES_OF_ERRORS[finding.code]
+    return replace(finding, code=code, proposal_zh=zh, proposal_en=en)
 
 
 def lint_together(plans: list[Compiled]) -> list[Finding]:

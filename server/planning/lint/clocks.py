@@ -1,4 +1,5 @@
-"""Limits: one clock with two consequences (LINT-3), limits that set each other off (LINT-LOOP), limits nobody can meet (LINT-UNMET)."""
+"""Limits: one clock with two consequences (LINT-3), limits that set each other off (LINT-LOOP), limits nobody can meet
+(LINT-UNMET), clocks and phases nobody is led to start (LINT-UNSTARTED)."""
 
 from __future__ import annotations
 
@@ -6,11 +7,20 @@ import itertools
 
 from server.domain.rules.actions import LimitRule
 from server.domain.rules.facts import FACTS
+from server.domain.rules.implied import all_limits
 from server.domain.rules.lengths import shortest_seconds
 from server.domain.rules.plans import Plan
 from server.planning.compiler import Compiled
 from server.planning.findings import Finding
 from server.planning.lint.report import Report
+
+DECIDED = frozenset(
+    {
+        "incident.reported", "incident.verified", "plan.warned", "plan.activated", "fallback.decided",
+        "evacuation.decided", "service.restored", "response.ended", "level.set",
+    }
+)  # fmt: skip
+"""The facts that reporting an incident and the leaders' decisions make, whatever the plan."""
 
 
 def look(report: Report) -> None:
@@ -19,6 +29,7 @@ def look(report: Report) -> None:
     _loops(report)
     for limit in report.plan.limits:
         _unmet(report, limit)
+    _unstarted(report)
 
 
 def look_together(plans: list[Compiled]) -> list[Finding]:
@@ -124,6 +135,41 @@ def _unmet(report: Report, limit: LimitRule) -> None:
                 "Name an end people can record, with a length that fits them.",
             ),
         )
+
+
+def _unstarted(report: Report) -> None:
+    """A trigger, an item, a decision, another rule, or somebody the plan names must bring about what starts a clock or a phase."""
+    plan = report.plan
+    told = {item.records for checklist in plan.checklists for item in checklist.items}
+    told |= {trigger.on for trigger in plan.triggers} | {fact.key for fact in plan.facts if fact.recorded_by} | DECIDED
+    waiting = [(_place(plan, limit.key), limit.title, limit.starts) for limit in all_limits(plan)]
+    waiting += [(f"phases.{phase.key}", phase.title, phase.starts) for phase in plan.phases]
+    for path, title, starts in waiting:
+        if not any(fact in told or fact.count(".") >= 2 for fact in starts):
+            named = ", ".join(starts)
+            report.add(
+                "LINT-UNSTARTED",
+                path,
+                (
+                    f"“{title.zh}”的起点（{named}）没有人会记录，它永远不会开始。",
+                    f"Nobody is led to record what starts “{title.en}” ({named}), so it never begins.",
+                ),
+                (
+                    "由检查项 records、触发条件 on 或事实的 recorded_by 记录起点，或改用已有的起点。",
+                    "Let an item (records), a trigger (on) or people (recorded_by) record it, or start from a fact they do record.",
+                ),
+            )
+
+
+def _place(plan: Plan, key: str) -> str:
+    """The path of the rule behind a clock."""
+    if any(limit.key == key for limit in plan.limits):
+        return f"limits.{key}"
+    kind, _, name = key.partition("-")
+    paths = {"tier": "manual.tiers", "report": "reports", "order": "orders", "level": "scales"}
+    if kind == "level":
+        name = next((scale.key for scale in plan.scales if name.startswith(f"{scale.key}-")), name)
+    return f"{paths[kind]}.{name}" if kind in paths else "manual" if kind == "back" else "review"
 
 
 def _can_happen(plan: Plan, fact: str, limit: LimitRule) -> bool:

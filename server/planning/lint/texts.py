@@ -10,7 +10,7 @@ from server.planning.lint.report import Report, texts_in
 
 _PLACEHOLDER = re.compile(
     r"[XＸ×]{2,}|(?<![A-Za-z])[xX]{2,}(?![A-Za-z])|[XＸ×x]\s*(?=(小时|分钟|天|日内|次|倍|人|元|米))|\b[XN] (?=(hours?|minutes?|days?|times)\b)"
-    r"|_{3,}|（\s*）|\(\s*\)|【[^】]*】|待定|待填|某某|由任|\b(TODO|TBD)\b|：(?=\s*(副组长|组长|成员|电话)：)|：\s*$"
+    r"|_{3,}|（\s*）|\(\s*\)|【[^】]*】|待定|待填|某某|由任|\b(TODO|TBD)\b|[：:](?=\s*(副组长|组长|成员|电话)[：:])|[：:]\s*$"
 )
 _AT_ONCE = re.compile(
     r"立即|及时|第一时间|马上|尽快|立刻|迅速|\b(immediately|at once|promptly|as soon as possible|without delay)\b",
@@ -105,7 +105,10 @@ def _sections(report: Report) -> None:
             )
     for path, words in texts_in(plan):
         steps = [int(one) for one in _STEP.findall(words.zh)]
-        if len(steps) > 1 and steps != list(range(steps[0], steps[0] + len(steps))):
+        first = (
+            1 if _STEP.match(words.zh) else steps[0] if steps else 1
+        )  # a text that begins with a number begins with 1
+        if len(steps) > 1 and steps != list(range(first, first + len(steps))):
             report.add(
                 "LINT-9",
                 path,
