@@ -11,19 +11,29 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.bulk import write_rows
 from server.clock import iso, now
 from server.db import Id, Key, Model, new_id
-from server.domain import feed, incidents, ladders, messages, outbox, people, plans, rolls, rules, steps, timeline
+from server.domain import (
+    feed,
+    incidents,
+    ladders,
+    messages,
+    outbox,
+    people,
+    plans,
+    rolls,
+    rules,
+    steps,
+    timeline,
+    whereabouts,
+)
 from server.statements import Statement
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
 _ROW, _WHO = "~row~", "~who~"
 WORDS = {
-    "received": ("收到", "received"),
-    "on_my_way": ("出发", "on my way"),
-    "on_scene": ("到位", "on scene"),
-    "cannot": ("无法到场", "cannot come"),
-    "need_help": ("请求支援", "needs help"),
-}
+    "received": ("收到", "received"), "on_my_way": ("出发", "on my way"), "on_scene": ("到位", "on scene"),
+    "cannot": ("无法到场", "cannot come"), "need_help": ("请求支援", "needs help"),
+}  # fmt: skip
 
 
 class Alert(Model):
@@ -207,7 +217,8 @@ def issue(
 ) -> Alert:  # fmt: skip
     """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once.
 
-    `ladder` names the one of the plan by which the silent are reached; None: the plan's or organisation's own.
+    `ladder` names the one of the plan by which the silent are reached; None: the plan's or organisation's own. Nobody last
+    seen where no phone may be used is asked; those outside are told to pass it on.
     """
     at = now()
     asked = list(to)
@@ -215,6 +226,8 @@ def issue(
         incidents.join(session, incident, team)
         asked, _ = audience_of(session, team, audience)
     asked = within_drill(session, incident, team, asked)
+    asked, body, kept_out = whereabouts.ask_outside(session, incident, team, asked, body)
+    asked = within_drill(session, incident, None, asked) if kept_out else asked
     alert = Alert(
         id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
         critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,
@@ -223,6 +236,7 @@ def issue(
     )  # fmt: skip
     session.add(alert)
     session.flush()
+    whereabouts.note(session, incident, alert.id, team, kept_out)
     if asked:
         _reach(session, alert, asked, ladders.begin(session, incident, alert.id, team, ladder))
     feed.touch(session, Board(incident.id))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import now
 from server.db import locked
-from server.domain import alerts, ladders, orders, people, plans, rolls, rules, steps, timeline
+from server.domain import alerts, ladders, orders, people, plans, rolls, rules, steps, timeline, whereabouts
 from server.domain.alerts import Alert, Recipient
 from server.domain.incidents import Incident
 from server.domain.people import Person
@@ -47,6 +47,9 @@ def follow(session: Session, step: Step) -> None:
 def _tell(session: Session, incident: Incident, alert: Alert, step: Step) -> None:
     """Tell those again who have not come far enough, and give command the names to call."""
     silent = alerts.silent(session, alert.id, step.rule["unless"])
+    kept_out = whereabouts.inside(session, incident, [row.person for row in silent])
+    whereabouts.note(session, incident, alert.id, alert.team, kept_out)
+    silent = [row for row in silent if row.person not in kept_out]
     if not silent:
         return
     used = alerts.send(session, alert, silent, f"step-{step.number}", step.rule["by"])

@@ -201,6 +201,7 @@ def of_order(stage: Stage, incident: str, key: str) -> Limit:
 def test_an_order_that_is_not_done_in_time_is_told_to_its_leaders_and_to_command(stage: Stage) -> None:
     incident = ticketing(stage, activate=True)
     clause = of_order(stage, incident, "paper-supply").clause
+    assert clause is not None
     assert clause["ref"].startswith("000-21")
     stage.move(seconds=599)
     assert of_order(stage, incident, "paper-supply").status == "running"
