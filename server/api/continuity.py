@@ -30,6 +30,12 @@ class BackEntryBody(Fact):
     due = Moment()
 
 
+class CountBody(Fact):
+    """How much was written on paper in all."""
+
+    quantity = Int(0, 1_000_000, required=True)
+
+
 class CompletionBody(Fact):
     """How much was entered."""
 
@@ -71,14 +77,28 @@ def open_back_entry(session: Session, by: Standing, data: dict[str, Any], at: da
     )
 
 
+@http.fact(blp, "/back-entries/<back_entry>/counts/<id>", CountBody, "Say how much paper work there is")
+def count_back_entry(
+    session: Session, by: Standing, data: dict[str, Any], at: datetime, back_entry: str, id: str
+) -> dict[str, Any]:
+    """Say how much was written on paper for a ledger line; nothing is an answer too."""
+    found = _of(session, back_entry, by, "back_entry.open")
+    return {"remaining": escalation.count(session, found, back_entry, data["quantity"], by, at).remaining}
+
+
 @http.fact(blp, "/back-entries/<back_entry>/completions/<id>", CompletionBody, "Enter paper work")
 def complete_back_entry(
     session: Session, by: Standing, data: dict[str, Any], at: datetime, back_entry: str, id: str
 ) -> dict[str, Any]:
     """Enter some of a ledger line, down to zero."""
+    found = _of(session, back_entry, by, "back_entry.complete")
+    return {"remaining": escalation.enter(session, found, back_entry, data["quantity"], by, at).remaining}
+
+
+def _of(session: Session, back_entry: str, by: Standing, action: str) -> incidents.Incident:
+    """The incident of a ledger line, locked, when `by` may do this in it."""
     line = session.get(continuity.BackEntry, back_entry)
     unknown = errors.NotFound("back_entry_unknown", "没有这项补录。", "There is no such back-entry.")
     if line is None:
         raise unknown
-    found = incidents.find(session, line.incident, by, "back_entry.complete", lock=True, unseen=unknown)
-    return {"remaining": escalation.enter(session, found, back_entry, data["quantity"], by, at).remaining}
+    return incidents.find(session, line.incident, by, action, lock=True, unseen=unknown)

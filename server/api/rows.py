@@ -271,7 +271,8 @@ SHAPES: dict[str, dict[str, Made | fields.Field[Any]]] = {
         "by": none_or(id_),
     },
     "back_entry": {
-        "id": id_, "incident": id_, "tier": text, "title": text, "quantity": whole, "remaining": whole, "due_at": none_or(at), **FACT,
+        "id": id_, "incident": id_, "tier": text, "title": text, "key": none_or(text), "quantity": whole, "remaining": whole,
+        "counted_at": none_or(at), "due_at": none_or(at), **FACT, "by": none_or(id_),
     },
     "review": {
         "id": id_, "incident": id_, "due_at": none_or(at), "status": one_of("draft", "signed"),

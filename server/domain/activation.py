@@ -190,6 +190,15 @@ def _end(session: Session, incident: Incident, choice: Choice, by: Standing, at:
                 f"End conditions are open: {en}. To end anyway, give a reason.",
                 path="reason",
             )
+    left = continuity.open_lines(session, incident.id)
+    if left and not choice.reason:
+        zh, en = "、".join(one.title for one in left), ", ".join(one.title for one in left)
+        raise Refused(
+            "ledger_open",
+            f"补录未清零：{zh}。如仍要结束，请填写理由。",
+            f"Still to be entered: {en}. To end anyway, give a reason.",
+            path="reason",
+        )
     incidents.move(incident, "ended", allowed=incidents.OPEN)
     incident.ended_at = at
     for mode in continuity.on_paper(session, incident.id):

@@ -217,8 +217,7 @@ def issue(
 ) -> Alert:  # fmt: skip
     """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once.
 
-    `ladder` names the one of the plan by which the silent are reached; None: the plan's or organisation's own. Nobody last
-    seen where no phone may be used is asked; those outside are told to pass it on.
+    `ladder`: by which the silent are reached; None: the plan's or organisation's own. Who is near gas is not asked: see whereabouts.
     """
     at = now()
     asked = list(to)
@@ -227,7 +226,6 @@ def issue(
         asked, _ = audience_of(session, team, audience)
     asked = within_drill(session, incident, team, asked)
     asked, body, kept_out = whereabouts.ask_outside(session, incident, team, asked, body)
-    asked = within_drill(session, incident, None, asked) if kept_out else asked
     alert = Alert(
         id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
         critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,

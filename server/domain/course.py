@@ -12,6 +12,7 @@ from server.db import new_id
 from server.domain import (
     alerts,
     checklists,
+    continuity,
     incidents,
     interlocks,
     ladders,
@@ -152,6 +153,8 @@ def start_limit(
         started_at=at, due_at=due, length_seconds=max(0, round((due - at).total_seconds())), status=limits.RUNNING,
     )  # fmt: skip
     session.add(limit)
+    if rule.key.startswith("back-entry-"):
+        continuity.due(session, incident.id, rule.key.removeprefix("back-entry-"), due)
     timeline.record(
         session, incident.id, "limit_start", f"开始计时：{limit.title['zh']}", f"Limit started: {limit.title['en']}",
         refs={"limit": limit.id}, occurred_at=at,

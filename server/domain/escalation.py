@@ -146,6 +146,7 @@ def begin_tier(
         occurred_at=at or now(),
         note=note,
     )
+    continuity.open_by_plan(session, incident, plan, tier, at or now())
     for order in tier.orders:
         course.give_order(session, incident, plan, plan.order(order))
     course.happen(session, incident, f"tier.{key}.started")
@@ -156,11 +157,26 @@ def enter(
 ) -> continuity.BackEntry:
     """Enter some of a ledger line; once nothing of the incident's paper work remains its back-entry clocks are met."""
     line = continuity.complete(session, entry, quantity, by, at)
-    if continuity.remaining(session, incident.id) == 0:
-        for limit in limits.running(session, incident.id):
-            if limit.key.startswith("back-entry-") and limits.end(session, limit, limits.MET, at):
-                course.happen(session, incident, f"limit.{limit.key}.met", occurred_at=at, by=by.id)
+    _settle(session, incident, by, at)
     return line
+
+
+def count(
+    session: Session, incident: Incident, entry: str, quantity: int, by: people.Standing, at: datetime
+) -> continuity.BackEntry:
+    """Say how much of a ledger line there is in all; with nothing left to enter the back-entry clocks are met."""
+    line = continuity.count(session, entry, quantity, by, at)
+    _settle(session, incident, by, at)
+    return line
+
+
+def _settle(session: Session, incident: Incident, by: people.Standing, at: datetime) -> None:
+    session.flush()
+    if continuity.open_lines(session, incident.id):
+        return
+    for limit in limits.running(session, incident.id):
+        if limit.key.startswith("back-entry-") and limits.end(session, limit, limits.MET, at):
+            course.happen(session, incident, f"limit.{limit.key}.met", occurred_at=at, by=by.id)
 
 
 def _propose(

@@ -78,7 +78,8 @@ def ask_outside(
             session, incident, [who.id for who, post in people.members(session, team) if post in LEADING]
         )
     for group in people.teams_of_kind(session, "leadership") if not left else ():
-        left += _not_inside(session, incident, [who.id for who in people.on_duty(session, group.id)[0]])
+        if incidents.invited(incident, group.id):
+            left += _not_inside(session, incident, [who.id for who in people.on_duty(session, group.id)[0]])
     zh, en = _names(session, kept_out)
     told = {
         "zh": f"{body['zh']}（{zh}在禁用手机区内，请由区外人员当面或以手势传达，不要叫他们用手机）",

@@ -74,6 +74,7 @@ ROWS: dict[str, Row] = {
     # paper work and notices
     "continuity.switch": Row("PUT", "/incidents/{incident}/modes/{new}", "403 201 201 403 403 404", {"tier": "paper", "to": "normal"}),
     "continuity.open_back_entry": Row("PUT", "/incidents/{incident}/back-entries/{new}", "403 201 201 201 403 404", {"tier": "paper", "title": "补录", "quantity": 1}),
+    "continuity.count_back_entry": Row("PUT", "/back-entries/{back_entry}/counts/{new}", "403 201 201 201 403 404", {"quantity": 20}),
     "continuity.complete_back_entry": Row("PUT", "/back-entries/{back_entry}/completions/{new}", "403 201 201 201 403 404", {"quantity": 1}),
     "notices.draft": Row("PUT", "/incidents/{incident}/notices/{new}", "403 201 403 403 403 404", {"channel": "screen", "wording": WORDS}),
     "notices.approve": Row("PUT", "/notices/{notice}/approvals/{new}", "403 201 403 403 403 404", {}),

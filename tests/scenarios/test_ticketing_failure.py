@@ -254,9 +254,9 @@ def test_the_whole_walk(stage: Stage) -> None:
     assert (row["open"], row["contested"]) == (0, False)
     assert commander.one("limit", key="paper-in-place")["status"] == "met"
 
-    ledger = stage["visitors_lead"].fact(
-        f"/incidents/{incident}/back-entries", {"tier": "paper", "title": "纸质售票", "quantity": 150}
-    )
+    # Going to paper has opened the line of the ledger; the clerks say how much there is.
+    ledger = commander.one("back_entry", key="paper-sales")["id"]
+    stage["visitors_lead"].fact(f"/back-entries/{ledger}/counts", {"quantity": 150})
 
     # Back to normal: the switch-back orders, the end, the review.
     watch.told()
@@ -281,7 +281,8 @@ def test_the_whole_walk(stage: Stage) -> None:
         "end_conditions_open"
     )
     commander.fact(f"/incidents/{incident}/facts", {"key": "order-normal"})
-    decide(stage, incident, "end")
+    commander.refused(f"/incidents/{incident}/decisions", {"kind": "end"}, 422, "ledger_open")
+    decide(stage, incident, "end", reason="补录当日完成")
     assert watch.told() == [("finance", "Settle the paper tickets")]
     assert commander.one("incident")["status"] == "ended"
     review = commander.one("review")

@@ -336,8 +336,19 @@ export function openBackEntry(incident: Id, tier: string, title: string, quantit
     optimistic: {
       type: 'back_entry',
       id: '{id}',
-      doc: { incident, tier, title, quantity, remaining: quantity, due_at: null },
+      doc: { incident, tier, title, key: null, quantity, remaining: quantity, counted_at: at, due_at: null },
     },
+  });
+}
+
+/** How much was written on paper in all, also anew as it grows. */
+export function countBackEntry(entry: BackEntry, quantity: number): Promise<Id> {
+  const at = stamp();
+  const remaining = Math.max(0, quantity - (entry.quantity - entry.remaining));
+  return record({
+    path: `/back-entries/${entry.id}/counts/{id}`,
+    body: { quantity, occurred_at: at },
+    optimistic: { type: 'back_entry', id: entry.id, doc: { quantity, remaining, counted_at: at } },
   });
 }
 

@@ -24,7 +24,11 @@ interface Rules {
   }[];
   facts?: { key: string; title: Words }[];
   measures?: { key: string; title: Words; kind?: string; unit?: string; options?: { key: string; title: Words }[] }[];
-  manual?: { tiers: { key: string; title: Words; words: Words; clause: Clause }[]; clause: Clause };
+  manual?: {
+    tiers: { key: string; title: Words; words: Words; clause: Clause }[];
+    back_entry?: { key: string; title: Words }[];
+    clause: Clause;
+  };
   end?: { words: Words; clause: Clause; conditions?: EndCondition[] };
   triggers?: { words: Words; clause: Clause }[];
   interlocks?: Interlock[];
@@ -131,6 +135,12 @@ export function factValue(plan: Plan | undefined, fact: Fact): string {
 
 export function tierTitle(plan: Plan | undefined, tier: string): string {
   return title(rulesOf(plan).manual?.tiers.find((one) => one.key === tier)?.title) || tier;
+}
+
+/** What a line of the ledger is called: the plan's own words where the plan opened it. */
+export function ledgerTitle(plan: Plan | undefined, line: { key: string | null; title: string }): string {
+  const manual = rulesOf(plan).manual;
+  return title(manual?.back_entry?.find((one) => one.key === line.key)?.title) || line.title;
 }
 
 /** Every tier of the plan or switched so far, and whether its posts work on paper now. */

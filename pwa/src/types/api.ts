@@ -103,6 +103,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/back-entries/{back_entry}/counts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                back_entry: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /** Say how much paper work there is */
+        put: operations["count_back_entry"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/batch": {
         parameters: {
             query?: never;
@@ -2782,13 +2802,16 @@ export interface components {
         };
         BackEntryRow: {
             /** Format: uuid */
-            by: string;
+            by: string | null;
+            /** Format: date-time */
+            counted_at: string | null;
             /** Format: date-time */
             due_at: string | null;
             /** Format: uuid */
             id: string;
             /** Format: uuid */
             incident: string;
+            key: string | null;
             /** Format: date-time */
             occurred_at: string;
             quantity: number;
@@ -2875,6 +2898,11 @@ export interface components {
             /** Format: uuid */
             person: string;
             phone: string;
+        };
+        CountBody: {
+            /** Format: date-time */
+            occurred_at?: string;
+            quantity: number;
         };
         DecisionBody: {
             /** @enum {string} */
@@ -4380,6 +4408,106 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CompletionBody"];
+            };
+        };
+        responses: {
+            /** @description Took effect; 200 when it had before. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    count_back_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                back_entry: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountBody"];
             };
         };
         responses: {

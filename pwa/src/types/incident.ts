@@ -191,8 +191,12 @@ export interface BackEntry extends FromFact, Folded {
   incident: Id;
   tier: string;
   title: string;
+  /** The rule of the plan that opened it; null for one people opened. */
+  key: string | null;
   quantity: number;
   remaining: number;
+  /** When somebody said how much there is; null while nobody has. */
+  counted_at: Instant | null;
   due_at: Instant | null;
 }
 

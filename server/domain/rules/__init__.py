@@ -7,6 +7,7 @@ publications and closing are the rules; implied the clocks that follow from them
 from server.domain.rules.actions import Consequence, LimitRule, OrderRule, Phase
 from server.domain.rules.checklists import ChecklistRule, ItemRule
 from server.domain.rules.conditions import Condition, holds
+from server.domain.rules.continuity import Tier
 from server.domain.rules.guidance import (
     Lock,
     end_conditions_met,
@@ -61,6 +62,7 @@ __all__ = [
     "PlanClock",
     "Proposal",
     "Quorum",
+    "Tier",
     "Words",
     "all_limits",
     "checklist_of",
