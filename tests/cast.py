@@ -1,6 +1,7 @@
 """A fixed cast of people in a small scenic area, and for each of them a phone that speaks the real API."""
 
 import copy
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -92,13 +93,19 @@ def fill(session: Session, password_hash: str | None = None) -> Cast:
             )
         )  # fmt: skip
     for file in PLAN_FILES:
-        text = (LIBRARY / file).read_text(encoding="utf-8")
+        text = as_version(file, 1)
         revision, _ = plans.keep(session, compile_plan(text, file), text, cast.people["commander"])
         second = Person(id=cast.people["second"])
         plans.put_in_use(session, revision, second.id)
     _shut_out(session, cast)
     feed.epoch(session)
     return cast
+
+
+def as_version(file: str, version: int) -> str:
+    """The text of a plan of the library under another version."""
+    text = (LIBRARY / file).read_text(encoding="utf-8")
+    return re.sub(r"^version: \d+$", f"version: {version}", text, count=1, flags=re.MULTILINE)
 
 
 def _person(

@@ -10,7 +10,7 @@ from server.domain import outbox
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, subscribe
 from server.domain.people import Membership
-from tests.cast import CROWD, LIBRARY, PLAN_FILES, TICKETING, Stage
+from tests.cast import CROWD, PLAN_FILES, TICKETING, Stage, as_version
 from tests.pictures import jpeg, promise, tus_headers
 
 
@@ -26,7 +26,7 @@ def full_swing(stage: Stage) -> dict[str, str]:
     ids["ended"] = ticketing(stage, activate=True)
     stage["commander"].fact(f"/incidents/{ids['ended']}/decisions", {"kind": "end", "reason": "误报"})
     ids |= _drills(stage)
-    text = (LIBRARY / PLAN_FILES[0]).read_text(encoding="utf-8").replace("\nversion: 1\n", "\nversion: 2\n")
+    text = as_version(PLAN_FILES[0], 2)
     ids |= {"plan_text": text, "version": "2"}
     stage["commander"].post("/plans", {"text": text}, 201)
     with stage.database.read() as session:

@@ -14,7 +14,7 @@ from server.db import Database
 from server.domain import plans
 from server.domain.people import Organisation, Person
 from server.planning import shelf
-from tests.cast import CROWD, PEOPLE, fill
+from tests.cast import CROWD, PEOPLE, PLAN_FILES, as_version, fill
 from tests.planning.plan_texts import SOUND
 
 KEY = "hall-queue"
@@ -75,7 +75,7 @@ def revisions(url: str) -> int:
 
 def test_list_shows_what_is_here_and_what_the_library_has(tocsin: Tocsin) -> None:
     lines = {line.split()[0]: line.split()[1:4] for line in tocsin("list").stdout.splitlines()}
-    assert lines[CROWD] == ["approved", "1", "1"]
+    assert lines[CROWD] == ["approved", "1", "2"]  # an older one is in use than the library has
     assert {book.plan.key for book in shelf.books()} <= lines.keys()
     assert sum(one[0] == "library" for one in lines.values()) == len(lines) - 2
     shelved = tocsin("list", "--library").stdout.splitlines()
@@ -84,9 +84,7 @@ def test_list_shows_what_is_here_and_what_the_library_has(tocsin: Tocsin) -> Non
 
 
 def test_show_prints_the_text_and_the_rules(tocsin: Tocsin) -> None:
-    book = shelf.find(CROWD)
-    assert book is not None
-    assert tocsin("show", CROWD).stdout == book.text.rstrip() + "\n"
+    assert tocsin("show", CROWD).stdout == as_version(PLAN_FILES[1], 1).rstrip() + "\n"
     assert '"key": "large-crowd"' in tocsin("show", CROWD, "--json").stdout
     assert "neither" in tocsin("show", "nothing-like-it", code=1).stderr
     assert "no such version" in tocsin("show", CROWD, "--version", "9", code=1).stderr
@@ -100,6 +98,18 @@ def test_the_same_text_again_changes_nothing_and_other_content_is_refused(tocsin
     file.write_text(SOUND.replace("queue.people >= 60", "queue.people >= 61"), encoding="utf-8")
     assert "raise the version" in tocsin("import", str(file), code=1).stderr
     assert revisions(url) == before + 1
+
+
+def test_an_upgrade_leaves_what_is_in_use_and_offers_the_library_s_newer_version(tocsin: Tocsin, url: str) -> None:
+    assert "version 2: imported, draft" in tocsin("import", CROWD).stdout
+    assert "version 2: known already, draft" in tocsin("import", CROWD).stdout
+    assert (
+        tocsin("show", CROWD).stdout == as_version(PLAN_FILES[1], 1).rstrip() + "\n"
+    )  # in use until somebody approves
+    tocsin("approve", CROWD, "--by", "commander", typed=f"{PASSWORD}\n")
+    assert tocsin("show", CROWD).stdout == as_version(PLAN_FILES[1], 2).rstrip() + "\n"
+    lines = {line.split()[0]: line.split()[1:4] for line in tocsin("list").stdout.splitlines()}
+    assert lines[CROWD] == ["approved", "2", "2"]
 
 
 def test_several_plans_come_in_together_or_not_at_all(tocsin: Tocsin, file: Path, url: str) -> None:

@@ -149,9 +149,11 @@ def check_plan() -> Response:
 @blp.route("/plans/library", methods=["GET"])
 @blp.response(200, description="The plans that come with Tocsin.")
 def list_library() -> Response:
-    """The library: every plan that comes with Tocsin, and whether it is in use here."""
+    """The library: every plan that comes with Tocsin, whether it is in use here, and the newest version known here."""
     rights.require(g.standing, "plan.see")
-    known = {plan.key: plan for plan in http.read(lambda session: list(session.scalars(select(plans.Plan))))}
+    known, newest = http.read(lambda session: (
+        {plan.key: plan for plan in session.scalars(select(plans.Plan))}, plans.newest_versions(session)
+    ))  # fmt: skip
     return jsonify(
         {
             "plans": [
@@ -159,6 +161,7 @@ def list_library() -> Response:
                     "key": book.plan.key, "file": book.file, "source": book.plan.source, "version": book.plan.version,
                     "title": words(book.plan.title), "category": book.plan.category, "scope": words(book.plan.scope),
                     "variant_of": book.plan.variant_of, "status": known[book.plan.key].status if book.plan.key in known else None,
+                    "newest_here": newest.get(book.plan.key),
                 }
                 for book in shelf.books()
             ]

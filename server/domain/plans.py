@@ -96,6 +96,12 @@ def newest(session: Session, plan: str) -> Revision | None:
     return session.scalar(select(Revision).where(Revision.plan == plan).order_by(Revision.version.desc()).limit(1))
 
 
+def newest_versions(session: Session) -> dict[str, int]:
+    """The highest version known here of each plan, by key."""
+    query = select(Plan.key, func.max(Revision.version)).join(Revision, Revision.plan == Plan.id).group_by(Plan.key)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
 def find(session: Session, key: str) -> Plan:
     """The plan with this key. Raises NotFound."""
     found = session.scalar(select(Plan).where(Plan.key == key))

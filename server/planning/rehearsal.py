@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Collection
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -49,13 +50,13 @@ class Simulation:
         self.begun: set[str] = set()
         self.issued: set[str] = set()
         self.climbing: dict[str, tuple[datetime, Rung]] = {}
-        self._due: list[tuple[datetime, str]] = []
+        self._due: list[tuple[datetime, int, str]] = []
         self._facts: deque[str] = deque()
 
     def advance(self, to: datetime) -> None:
         """Move the clock to `to`, letting every limit due by then pass at its own time."""
         while self._due and self._due[0][0] <= to:
-            due, key = heapq.heappop(self._due)
+            due, _, key = heapq.heappop(self._due)
             if key in self.running and self.running[key][1] == due:
                 self.now = max(self.now, due)
                 self._pass(self.running.pop(key)[0])
@@ -167,7 +168,7 @@ class Simulation:
             self._log("limit_waiting", limit.key, (limit.owner,), limit.title, limit.clause)
             return
         self.running[limit.key] = (limit, due)
-        heapq.heappush(self._due, (due, limit.key))
+        heapq.heappush(self._due, (due, int(limit.key.startswith("order-")), limit.key))
         self._log("limit_started", limit.key, (limit.owner,), limit.title, limit.clause, due)
 
     def _pass(self, limit: LimitRule) -> None:
@@ -181,7 +182,9 @@ class Simulation:
     def _follow(self, consequence: Consequence, limit: LimitRule) -> None:
         words = consequence.words or limit.title
         if consequence.kind == "alert":
-            self._log("alert", limit.key, consequence.alert, words, limit.clause)
+            told = self._just_told() if limit.key.startswith("order-") else set()
+            if left := tuple(team for team in consequence.alert if team not in told):
+                self._log("alert", limit.key, left, words, limit.clause)
         elif consequence.kind == "ask" and consequence.of:
             self._log("ask", consequence.ask or "", (consequence.of,), words, limit.clause)
         elif consequence.kind == "activate" and "plan.activated" not in self.happened:
@@ -200,6 +203,12 @@ class Simulation:
         elif consequence.report:
             report = self.plan.report(consequence.report)
             self._log("report", report.key, (report.owner,), report.title, report.clause)
+
+    def _just_told(self) -> set[str]:
+        """Who has been given an order or an alert in the last minute: one about an order is not sent on top of it."""
+        since = self.now - timedelta(minutes=1)
+        recent = itertools.takewhile(lambda one: one.at > since, reversed(self.happenings))
+        return {team for one in recent if one.kind in ("alert", "order") for team in one.to}
 
     def _tier(self, key: str) -> None:
         tier = next(one for one in self.plan.manual.tiers if one.key == key) if self.plan.manual else None
@@ -251,7 +260,7 @@ class Simulation:
     def _climb(self, rung: Rung) -> None:
         due, key = self.now + rung.after, f"{rung.kind} {rung.order.key} {rung.number}"
         self.climbing[key] = (due, rung)
-        heapq.heappush(self._due, (due, key))
+        heapq.heappush(self._due, (due, 2, key))
 
     def _step(self, rung: Rung) -> None:
         """Nobody has answered the order: what the plan's ladder or quorum does then."""

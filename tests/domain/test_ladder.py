@@ -16,7 +16,7 @@ from server.domain.outbox import Delivery
 from server.domain.people import Membership
 from server.domain.steps import Step
 from server.planning.compiler import compile_plan
-from tests.cast import LIBRARY, PLAN_FILES, TICKETING, Stage
+from tests.cast import PLAN_FILES, TICKETING, Stage, as_version
 from tests.situation import ticketing
 from tests.stage import set_stage
 
@@ -229,7 +229,7 @@ def test_a_leader_who_cannot_come_is_succeeded_at_once_and_one_who_acts_ends_it(
 @pytest.fixture
 def quorate(stage: Stage) -> str:
     """An incident under a plan whose order to security asks for two within three minutes, else logistics; its alert."""
-    text = (LIBRARY / PLAN_FILES[0]).read_text("utf-8").replace("\nversion: 1\n", "\nversion: 2\n")
+    text = as_version(PLAN_FILES[0], 2)
     text = text.replace(
         "  - key: keep-order\n    team",
         "  - key: keep-order\n    ladder: quick\n    quorum: {need: 2, within: 3 min, next: [logistics]}\n    team",

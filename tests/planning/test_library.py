@@ -1,5 +1,6 @@
 """Every plan of the library compiles, lints clean, keeps its exact form as JSON, and runs to its end."""
 
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +102,21 @@ AsEditorsRead.yaml_implicit_resolvers = {}
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?\d+$"), list("-0123456789"))
 AsEditorsRead.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^-?\d+\.\d+$"), list("-0123456789"))
+
+
+def test_no_plan_changes_without_a_new_version():
+    """An installation that has a version keeps it: other text under the same number would be refused at its next import."""
+    lines = [line.split() for line in (LIBRARY / "versions.txt").read_text(encoding="utf-8").splitlines()]
+    listed = {(key, int(version)): digest for key, version, digest in lines}
+    assert len(listed) == len(lines), "a version is listed twice"
+    missing = []
+    for path in FILES:
+        plan = compile_source(path.read_bytes(), path.name).plan
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        newest = max((version for key, version in listed if key == plan.key), default=0)
+        if listed.get((plan.key, plan.version)) != digest or plan.version != newest:
+            missing.append(f"{plan.key} {max(newest + 1, plan.version)} {digest}")
+    assert missing == [], "raise `version` in these files and add their lines to versions.txt"
 
 
 def test_keys_are_unique():

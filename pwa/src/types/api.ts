@@ -1738,7 +1738,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The library: every plan that comes with Tocsin, and whether it is in use here. */
+        /** The library: every plan that comes with Tocsin, whether it is in use here, and the newest version known here. */
         get: {
             parameters: {
                 query?: never;
