@@ -344,6 +344,7 @@ export const en: Words = {
       lowering: 'Lowering a level needs a reason.',
       differs: 'This differs from what the plan proposes, which needs a reason.',
       end_open: 'Not every end condition is met; to end anyway, give a reason.',
+      ledger_open: 'Not all paper work is entered; to end anyway, give a reason.',
       interlock: 'An interlock still holds; in a drill a reason lets you go on.',
     },
     end_open: 'not met',

@@ -335,6 +335,7 @@ export const zh = {
       lowering: '下调级别须写明理由。',
       differs: '与预案建议的级别不同，须写明理由。',
       end_open: '结束条件尚未全部满足；仍要结束，须写明理由。',
+      ledger_open: '补录未清零；仍要结束，须写明理由。',
       interlock: '联锁条件尚未满足；演练中可写明理由后继续。',
     },
     end_open: '尚未满足',

@@ -1,6 +1,6 @@
 /** A reason is asked before sending whenever the server would ask for it. */
 import { describe, expect, it } from 'vitest';
-import type { Decision, Fact, Incident, Plan, Proposal } from '../types';
+import type { BackEntry, Decision, Fact, Incident, Plan, Proposal } from '../types';
 import { heldBack, stillOpen, whyReason } from './reasons';
 
 const clause = { ref: '1', words: { zh: '一', en: 'one' } };
@@ -26,12 +26,14 @@ const view = (more: {
   facts?: Fact[];
   decisions?: Decision[];
   proposed?: Proposal[];
+  back_entries?: BackEntry[];
   incident?: Partial<Incident>;
 }) => ({
   plan,
   facts: more.facts ?? [],
   decisions: more.decisions ?? [],
   proposed: more.proposed ?? [],
+  back_entries: more.back_entries ?? [],
   incident: { id: 'i', drill: false, activated_at: '2026-11-23T02:00:00Z', ...more.incident } as Incident,
 });
 
@@ -54,6 +56,13 @@ describe('a level', () => {
 });
 
 describe('the end', () => {
+  it('needs a reason while paper work is not counted or not entered', () => {
+    const facts = [fact('service.restored'), fact('calm', true)];
+    const line = (remaining: number, counted_at: string | null) => [{ remaining, counted_at } as BackEntry];
+    expect(whyReason(view({ facts, back_entries: line(0, null) }), 'end', null)).toBe('ledger_open');
+    expect(whyReason(view({ facts, back_entries: line(2, '2026-11-23T02:00:00Z') }), 'end', null)).toBe('ledger_open');
+    expect(whyReason(view({ facts, back_entries: line(0, '2026-11-23T02:00:00Z') }), 'end', null)).toBeNull();
+  });
   it('needs a reason while a condition is open, once the plan is active', () => {
     const one = view({ facts: [fact('service.restored')] });
     expect(stillOpen(one).map((found) => found.key)).toEqual(['calm']);

@@ -15,14 +15,16 @@ const ALWAYS: ReadonlySet<DecisionKind> = new Set([
   'resume',
 ]);
 
-export type Why = 'always' | 'lowering' | 'differs' | 'end_open' | 'interlock';
-type Seen = Pick<IncidentView, 'incident' | 'plan' | 'facts' | 'decisions' | 'proposed'>;
+export type Why = 'always' | 'lowering' | 'differs' | 'end_open' | 'ledger_open' | 'interlock';
+type Seen = Pick<IncidentView, 'incident' | 'plan' | 'facts' | 'decisions' | 'proposed' | 'back_entries'>;
 
 /** Why this decision (for a level: to this `scale/level`) needs a reason; null when it needs none. */
 export function whyReason(view: Seen, kind: DecisionKind, level: string | null): Why | null {
   if (ALWAYS.has(kind)) return 'always';
   if (kind === 'level' && level !== null) return whyLevel(view, level);
   if (kind === 'end' && view.incident.activated_at && stillOpen(view).length) return 'end_open';
+  if (kind === 'end' && view.back_entries.some((one) => one.remaining > 0 || one.counted_at === null))
+    return 'ledger_open';
   return view.incident.drill && heldBack(view, kind).length ? 'interlock' : null;
 }
 
