@@ -1,13 +1,17 @@
 """Texts that are no plan are refused with a position, a sentence in two languages, and quickly."""
 
 import contextlib
+import re
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
 from server.planning.loader import MAX_BYTES, load
+from server.planning.shelf import FOLDER
 from tests.planning.plan_texts import SOUND, changed
 
 MERGE_BOMB = "a: &a {x: 1}\n" + "".join(
@@ -83,6 +87,36 @@ def test_a_long_line_is_fine_within_the_size():
 def test_words_that_look_like_values_stay_words():
     node = load("a: no\nb: ~\nc: 2026-01-01\nd: 0x1F\n", "some.yaml")
     assert [value.text for _, value in node.pairs] == ["no", "~", "2026-01-01", "0x1F"]
+
+
+PLANS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
+SPOILT = {  # what is written where, and what the compiler says of it there
+    r"(?<=\bteam: )[a-z0-9-]+": ("nobody-of-that-name", "unknown_team"),
+    r"(?<=\bwithin: )\d+ (?:min|h|d)": ("a while", "phrase"),
+    r"(?<=\bphase: )[a-z0-9-]+": ("some-other-day", "unknown_phase"),
+    r"(?<=\bkind: )(?:text|number|choice|signature|photo)\b": ("poem", "unknown_word"),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_fault_anywhere_in_a_plan_is_found_on_its_own_line_and_column(data):
+    """One word of a plan of the library is spoilt: the finding names that very place and nothing before it."""
+    name = data.draw(st.sampled_from(sorted(PLANS)))
+    text = PLANS[name]
+    pattern = data.draw(st.sampled_from(sorted(SPOILT)))
+    word, code = SPOILT[pattern]
+    places = list(re.finditer(pattern, text))
+    if not places:
+        return
+    place = data.draw(st.sampled_from(places))
+    spoilt = text[: place.start()] + word + text[place.end() :]
+    with pytest.raises(PlanErrors) as refusal:
+        compile_plan(spoilt, name)
+    line, column = spoilt[: place.start()].count("\n") + 1, place.start() - (text.rfind("\n", 0, place.start()) + 1) + 1
+    found = {(one.code, one.line, one.column) for one in refusal.value.findings}
+    assert (code, line, column) in found, (found, refusal.value.findings)
+    assert all(one.zh and one.en and one.file == name for one in refusal.value.findings)
 
 
 ITEM = "      - {{key: i{n}, text: 检查第 {n} 项设备并登记 | Check device {n} and write it down{more}}}\n"
