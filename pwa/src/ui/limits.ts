@@ -23,10 +23,14 @@ export function limitAt(limit: Limit, now: number): LimitAt {
   return { seconds: Math.ceil(left / 1000), fraction, tone: fraction < 0.25 ? 'soon' : 'calm' };
 }
 
-/** Those that still matter first, by due time. */
+/** Whether it is the time one order gives, of which there are many, and not a limit of the plan. */
+export const ofAnOrder = (limit: Limit): boolean => limit.key.startsWith('order-');
+
+/** Those that still matter first, by due time; orders that were not done in time make room for what still runs. */
 export function byUrgency(all: readonly Limit[]): Limit[] {
   // What began by itself is no time that somebody missed.
   const limits = all.filter((one) => !(one.timer && one.status === 'passed'));
-  const order = { passed: 0, running: 0, paused: 1, met: 2, cancelled: 3 };
-  return [...limits].sort((a, b) => order[a.status] - order[b.status] || a.due_at.localeCompare(b.due_at));
+  const order = { passed: 0, running: 0, paused: 2, met: 3, cancelled: 4 };
+  const rank = (one: Limit): number => (one.status === 'passed' && ofAnOrder(one) ? 1 : order[one.status]);
+  return [...limits].sort((a, b) => rank(a) - rank(b) || a.due_at.localeCompare(b.due_at));
 }
