@@ -16,7 +16,11 @@ export default defineConfig({
     sourcemap: false,
     cssCodeSplit: false,
     // What several screens share comes in one file: at a cold start each file more costs a look into the worker's cache.
-    rolldownOptions: { output: { advancedChunks: { groups: [{ name: 'shared', minShareCount: 3 }] } } },
+    rolldownOptions: {
+      output: { advancedChunks: { groups: [{ name: 'shared', minShareCount: 3 }] } },
+      // On a slow machine it would tell whoever starts Tocsin how long its parts took.
+      checks: { bundlerTimings: false },
+    },
   },
   server: { host: '127.0.0.1', proxy: { '/api': { target: server, changeOrigin: false } } },
   test: {
