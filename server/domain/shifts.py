@@ -44,7 +44,8 @@ def _excuse(session: Session, alert: Alert, person: str) -> None:
     where = (Recipient.alert == alert.id) & (Recipient.person == person)
     row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
     if row is None:
-        rolls.strike(session, alert.id, person)
+        if rolls.strike(session, alert.id, person) is not None:
+            alerts.ask(session, alert, [person])  # they may still answer, but are sent nothing
         row = session.scalar(select(Recipient).where(where).with_for_update().execution_options(populate_existing=True))
     if row is None or row.answered_at is not None or row.excused_at is not None:
         return

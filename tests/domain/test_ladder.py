@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import climbing, outbox, people, plans, steps
+from server.domain import calling, climbing, messages, outbox, people, plans, rolls, steps
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, subscribe
 from server.domain.outbox import Delivery
@@ -384,10 +384,12 @@ def test_after_an_answer_nothing_more_is_sent_to_that_person_for_that_alert(
     """Whatever the order of answers, receipts, steps, sending, duty and failing services."""
 
     @settings(max_examples=8, suppress_health_check=list(HealthCheck))
-    @given(MOVES)
-    def whatever_happens(moves: list[tuple[Any, ...]]) -> None:
+    @given(MOVES, st.sampled_from([1, 500]))
+    def whatever_happens(moves: list[tuple[Any, ...]], part: int) -> None:
         scene = set_stage(kind, filled, application)
         stage = next(scene)
+        patch = pytest.MonkeyPatch()
+        patch.setattr(rolls, "PART", part)  # people called one by one, or all of them at once
         try:
             set_up(stage)
             alert = order(stage)
@@ -410,6 +412,7 @@ def test_after_an_answer_nothing_more_is_sent_to_that_person_for_that_alert(
             stage.move(hours=1)
             assert not take(stage, alert, 500) & answered
         finally:
+            patch.undo()
             scene.close()
 
     whatever_happens()
@@ -429,7 +432,14 @@ def take(stage: Stage, alert: str, most: int) -> set[str]:
     if most == 0:
         return set()
     names = {id: name for name, id in stage.cast.people.items()}
-    rows = stage.database.write(lambda session: outbox.claim(session, "sender", most))
+
+    def turn(session: Any) -> list[outbox.Claimed]:
+        hands = outbox.Hands("sender")
+        calling.call_next(session, hands)
+        rows = hands.rows + outbox.claim(session, hands.owner, most)
+        return rows + outbox.claim_beside(session, hands.owner, rows, messages.GATHER)
+
+    rows = stage.database.write(turn)
     done = [outbox.Settled(row.id, row.attempt, outbox.SENT, "accepted") for row in rows]
     stage.database.write(lambda session: outbox.settle(session, done))
     return {names[row.person] for row in rows if row.person is not None and row.subject == alert}
