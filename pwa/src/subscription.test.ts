@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { unsubscribe } from './push';
 import { fit, PushSilent, sameKey } from './subscription';
 import { freshPhone } from './testing/phone';
 import { DEVICE, PERSON, type ServerDouble } from './testing/server';
@@ -82,4 +83,19 @@ test('a push service that never answers ends in PushSilent, not in a hanging scr
   await vi.advanceTimersByTimeAsync(15_000);
   vi.useRealTimers();
   expect(await outcome).toBeInstanceOf(PushSilent);
+});
+
+test('signing out ends it on both sides, and on the phone even when the server cannot be told', async () => {
+  vi.stubGlobal('PushManager', class {});
+  vi.stubGlobal('Notification', { permission: 'granted' });
+  vi.stubGlobal('navigator', { serviceWorker: { getRegistration: () => Promise.resolve(registration) } });
+  const ended = () => told().filter((call) => call.method === 'DELETE').length;
+  await fit(registration, to);
+  await unsubscribe(DEVICE);
+  expect([current, ended()]).toEqual([null, 1]);
+  await fit(registration, to);
+  server.interrupts.push(() => 'no network');
+  await expect(unsubscribe(DEVICE)).rejects.toThrow();
+  expect(current).toBeNull();
+  vi.unstubAllGlobals();
 });
