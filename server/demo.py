@@ -188,7 +188,7 @@ def _fill(session: Session, hashed: str) -> bool:
     for file in PLANS:
         text = (LIBRARY / file).read_text()
         revision, _ = plans.keep(session, compile_plan(text, file), text, None)
-        plans.approve_at_set_up(session, revision, "演示单位 | demo organisation")
+        plans.approve_at_set_up(session, revision, "demo")
     return True
 
 

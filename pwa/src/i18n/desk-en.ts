@@ -51,6 +51,8 @@ export const enDesk: DeskWords = {
   version_status: { draft: 'draft', approved: 'in use', retired: 'replaced' },
   written: (who, when) => `written by ${who}, ${when}`,
   approved: (who, when) => `approved by ${who}, ${when}`,
+  in_demo: 'in use with the demo',
+  unapproved: (why) => `in use without a second person, because: ${why}`,
   shipped: 'came with the system',
   approve: 'Approve for use',
   approve_sure: (n) =>

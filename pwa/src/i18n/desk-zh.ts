@@ -46,6 +46,8 @@ export const zhDesk = {
   version_status: { draft: '草稿', approved: '使用中', retired: '已被替换' } as Record<string, string>,
   written: (who: string, when: string) => `${who} ${when} 编写`,
   approved: (who: string, when: string) => `${who} ${when} 批准`,
+  in_demo: '演示单位，随演示启用',
+  unapproved: (why: string) => `启用时没有第二人批准，理由：${why}`,
   shipped: '随系统提供',
   approve: '批准启用',
   approve_sure: (n: number | string) => `批准后，第 ${n} 版立即用于新发生的事件，进行中的事件仍按原版本处置。`,

@@ -30,6 +30,8 @@ export interface Version {
   created_at: Instant;
   approved_by: Id | null;
   approved_at: Instant | null;
+  /** Why it is in use without a second person: “demo”, or what was written at the first set-up. */
+  approved_because: string | null;
 }
 export interface PlanFile extends Omit<Brief, 'version'> {
   version: number;
