@@ -68,6 +68,8 @@ class Connection:
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
                 return int(head[9:12]) if len(rest) >= int(line[15:]) else None
+        if head[9:12] == b"204":
+            return 204
         return int(head[9:12]) if rest.endswith(b"0\r\n\r\n") else None
 
 

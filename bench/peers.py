@@ -53,7 +53,7 @@ def pouchdb(folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def kinto(folder: Path, database_url: str) -> Iterator[Peer]:
-    """Kinto on PostgreSQL under gunicorn with two gevent workers, as its documents advise for production."""
+    """Kinto on PostgreSQL under gunicorn with two processes of 25 threads, so that it keeps its connections."""
     python = FOLDER / "kinto" / "bin" / "python"
     if not python.exists():
         _install([sys.executable, "-m", "venv", str(FOLDER / "kinto")])
@@ -71,7 +71,7 @@ def kinto(folder: Path, database_url: str) -> Iterator[Peer]:
     )
     subprocess.run([str(python.with_name("kinto")), "migrate", "--ini", str(settings)], check=True, capture_output=True)
     command = [
-        str(python), "-m", "gunicorn", "--paste", str(settings), "-w", "2", "-b", f"127.0.0.1:{port}", "--log-level", "error",
+        str(python), "-m", "gunicorn", "--paste", str(settings), "-w", "2", "-k", "gthread", "--threads", "25", "--keep-alive", "30", "-b", f"127.0.0.1:{port}", "--log-level", "error",
     ]  # fmt: skip
     with _running(command, port, "/v1/", folder) as peer:
         yield peer

@@ -6,12 +6,9 @@ of 256 KiB. Prints the round trips of the items and the share of the link that t
 """
 
 import argparse
-import asyncio
-import contextlib
 import io
 import random
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -19,61 +16,12 @@ from PIL import Image
 
 from bench.writing import signed_in
 from server.db import new_id
+from tests.faults.runner.link import Link
 from tests.faults.runner.wire import Wire
-from tests.house import House, free_port
+from tests.house import House
 from tests.pictures import promise, tus_headers
 
-BATCH, PIECE, SEGMENT = 50, 256 * 1024, 1_400
-HELD = 64 * 1024
-"""Bytes that may wait in the link in one direction before the sender is held back."""
-
-
-class Link:
-    """A proxy on loopback that lets so many bits a second through in each direction, each after half the round trip."""
-
-    def __init__(self, port: int, kilobits: float, milliseconds: float) -> None:
-        self.port, self._to = free_port(), port
-        self._rate, self._delay = kilobits * 125, milliseconds / 2000
-        self._free = {"up": 0.0, "down": 0.0}
-        self.passed = {"up": 0, "down": 0}
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-        self._ready.wait(10)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", self.port))
-        self._ready.set()
-        self._loop.run_forever()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(self._delay * 2)  # the handshake
-        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._pass(reader, to_writer, "up"), self._pass(to_reader, writer, "down"))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
-        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(HELD // SEGMENT)
-
-        async def arrive() -> None:
-            while True:
-                at, part = await under_way.get()
-                await asyncio.sleep(max(0.0, at - self._loop.time()))
-                if not part:
-                    writer.close()
-                    return
-                writer.write(part)
-
-        arriving = asyncio.ensure_future(arrive())
-        while part := await reader.read(SEGMENT):
-            start = max(self._loop.time(), self._free[way])
-            self._free[way] = start + len(part) / self._rate
-            self.passed[way] += len(part)
-            await asyncio.sleep(max(0.0, self._free[way] - self._loop.time()))
-            await under_way.put((self._free[way] + self._delay, part))
-        await under_way.put((self._loop.time() + self._delay, b""))
-        await arriving
+BATCH, PIECE = 50, 256 * 1024
 
 
 def main() -> None:

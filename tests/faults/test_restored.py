@@ -10,6 +10,7 @@ from server.db import new_id
 from tests.faults.runner.checker import state_hash
 from tests.faults.runner.wire import AFTER, Lost, Wire
 from tests.house import House, Phone
+from tests.postgres import Databases, name_in
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(240)]
 
@@ -45,20 +46,51 @@ def logged(phone: Phone) -> list[str]:
 
 
 def test_after_a_restored_backup_phones_offer_again_what_it_had_not_seen(house: House) -> None:
+    def restore() -> None:
+        for ending in ("-wal", "-shm"):
+            (house.folder / f"tocsin.db{ending}").unlink(missing_ok=True)
+        (house.folder / "copy.db").replace(house.folder / "tocsin.db")
+
+    offer_again(house, lambda: house.command("backup", str(house.folder / "copy.db")), restore)
+
+
+def test_after_a_restored_dump_of_postgresql_as_well(
+    tmp_path: Path, make_empty_database: Callable[[str], str], postgres: Databases
+) -> None:
+    """A copy of the database at rest stands for a dump; `tocsin restored` says that it is one."""
+    url, copies = make_empty_database("postgresql"), list[str]()
+    house = House(tmp_path, url)
+    house.start("web")
+
+    def back_up() -> None:
+        house.stop()
+        copies.append(postgres.create(template=name_in(url)))
+        house.start("web")
+
+    def restore() -> None:
+        house.environment["DATABASE_URL"] = copies[0]
+        house.command("restored")
+
+    try:
+        offer_again(house, back_up, restore)
+    finally:
+        house.stop()
+    assert house.complaints() == []
+
+
+def offer_again(house: House, back_up: Callable[[], object], restore: Callable[[], None]) -> None:
     phone = Phone(house, "visitors-1")
     incident = new_id()
     assert phone.call("PUT", f"/incidents/{incident}", {"title": "窗口无法出票"})[0] == 201
     old = phone.me["epoch"]
     before = [entry(incident, f"备份前 {number}") for number in range(5)]
     assert {one["status"] for one in send(phone, before, old)[1]["results"]} == {"applied"}
-    house.command("backup", str(house.folder / "copy.db"))
+    back_up()
     after = [entry(incident, f"备份后 {number}") for number in range(5)]
     assert {one["status"] for one in send(phone, after, old)[1]["results"]} == {"applied"}
     phone.pull()
     house.stop()
-    for ending in ("-wal", "-shm"):
-        (house.folder / f"tocsin.db{ending}").unlink(missing_ok=True)
-    (house.folder / "copy.db").replace(house.folder / "tocsin.db")
+    restore()
     house.start("web")
 
     status, answer = send(phone, after, old)
