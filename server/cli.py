@@ -53,6 +53,7 @@ CHORES = (
     Chore("canaries", canaries.next_due, canaries.send_due, pause=2.0, rest=60.0),
     Chore("strength", strength.next_due, strength.check, pause=0.5, rest=10.0),
 )
+STEADY_SECONDS = 30.0
 WEB = [sys.executable, "-m", "server.serve"]
 
 
@@ -93,6 +94,7 @@ def run(config: Config, demo: bool | None) -> None:
 def supervise(config: Config) -> None:
     """Start web and worker, start again whichever dies, and stop both when told to."""
     children: dict[str, subprocess.Popen[bytes]] = {}
+    since: dict[str, float] = {}
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -109,11 +111,12 @@ def supervise(config: Config) -> None:
             child = children.get(name)
             if child is None or child.poll() is not None:
                 if child is not None:
-                    failures += 1
+                    # One that has served for a while is started at once; only those that fail again and again wait.
+                    failures = 1 if time.monotonic() - since[name] > STEADY_SECONDS else failures + 1
                     click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
-                    time.sleep(min(0.2 * 2**failures, 4))
+                    time.sleep(min(0.1 * 2**failures, 4))
                 command = WEB if name == "web" else [sys.executable, "-m", "server.cli", name]
-                children[name] = subprocess.Popen(command, start_new_session=True)
+                children[name], since[name] = subprocess.Popen(command, start_new_session=True), time.monotonic()
         if not announced and checking.answers(config):
             announced, failures = True, 0
             _announce(config)

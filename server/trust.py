@@ -2,10 +2,13 @@
 
 import logging
 import os
+import resource
 import signal
 from pathlib import Path
 
 log = logging.getLogger("tocsin.database")
+ROOM = 1024 * 1024
+"""Bytes that a commit may need."""
 
 
 class Trust:
@@ -42,7 +45,7 @@ class Trust:
 
         A sync must not be tried again: the kernel may have dropped what it could not write, and report success.
         """
-        if self._path is not None and "disk I/O error" in str(error):
+        if self._path is not None and "disk I/O error" in str(error) and not _at_a_limit(self._path):
             self.lose("could not be written")
 
     def lose(self, why: str) -> None:
@@ -51,3 +54,12 @@ class Trust:
             self._lost = True
             log.critical("the database file %s; this process begins anew", why)
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _at_a_limit(path: Path) -> bool:
+    """Whether a file may grow no further for this process: the same word of SQLite's, but nothing was lost on the way."""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most == resource.RLIM_INFINITY:
+        return False
+    files = (path, path.with_name(f"{path.name}-wal"))
+    return any(one.stat().st_size + ROOM > most for one in files if one.exists())
