@@ -32,6 +32,14 @@ TEAMS = (
     ("finance", "财务组", "Finance"),
     ("inspection", "稽查办", "Inspection"),
 )
+# The least each shift must have, by post; the shift that is seeded just meets it, so that one who goes off duty is missed.
+STRENGTH: dict[str, dict[str, int]] = {
+    "leadership": {"leader": 1, "any": 2},
+    "it": {"any": 3},
+    "security": {"leader": 1, "member": 3},
+    "logistics": {"any": 2},
+    "visitor_centre": {"any": 4},
+}
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,12 @@ def _fill(session: Session, hashed: str) -> bool:
     )  # fmt: skip
     teams = {kind: new_id() for kind, _, _ in TEAMS}
     for rank, (kind, zh, en) in enumerate(TEAMS):
-        session.add(Team(id=teams[kind], kind=kind, title={"zh": zh, "en": en}, rank=rank, active=True))
+        session.add(
+            Team(
+                id=teams[kind], kind=kind, title={"zh": zh, "en": en}, rank=rank, active=True,
+                strength=STRENGTH.get(kind, {}),
+            )
+        )  # fmt: skip
     session.flush()
     for number, figure in enumerate(FIGURES):
         person = Person(

@@ -22,6 +22,21 @@ export function whyNotNow(error: unknown): string {
   throw error;
 }
 
+/** Why it was not kept: a sentence for the screen, and one for each field that is wrong. */
+export interface Problem {
+  said: string;
+  fields: Record<string, string>;
+}
+
+/** Errors of another kind are raised again. */
+export function problemOf(error: unknown): Problem {
+  const fields =
+    error instanceof Refused
+      ? Object.fromEntries(error.errors.map((one) => [one.path.split('.')[0]!, one.message]))
+      : {};
+  return { said: whyNotNow(error), fields };
+}
+
 /** Something that comes round: a drill or a quiet-day duty a plan asks for, or a drill the law asks for. */
 export interface Coming {
   plan: string;

@@ -34,7 +34,7 @@ export async function clearOut(): Promise<void> {
 export function answer(request: Request): Promise<Response> | null {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return null;
-  if (/^\/api\/v1\/photos\//.test(url.pathname)) return photo(request);
+  if (/^\/api\/v1\/(photos|floor-plans)\//.test(url.pathname)) return photo(request);
   if (url.pathname.startsWith('/api/')) return null;
   if (request.mode === 'navigate') {
     return url.pathname === '/' || url.pathname === SHELL ? file(SHELL, request) : network(request);

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Response, g, jsonify, request
 from marshmallow import fields, validate
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 from server.api import http
 from server.api.fields import Body, Fact, Moment, Number, Scalar, Text
 from server.clock import iso, now
-from server.domain import errors, plans, rights, rules
+from server.domain import errors, people, plans, rights, rules
 from server.domain.people import Standing
 from server.exports import paper
+from server.exports.phone_list import Group, phone_list
 from server.planning import shelf
 from server.planning.compiler import compile_plan
 from server.planning.findings import PlanErrors
@@ -236,13 +238,22 @@ def _plan_to_rehearse(data: dict[str, Any]) -> rules.Plan:
 @blp.route("/plans/<key>/pack", methods=["GET"])
 @blp.response(200, content_type="text/html", description="The paper pack, to print.")
 def paper_pack(key: str) -> Response:
-    """The plan as a page to print, `?team=` for one team, `?lang=en` in English."""
+    """The plan as a page to print with its telephone list, `?team=` for one team, `?lang=en` in English."""
     rights.require(g.standing, "plan.see")
     team, lang = request.args.get("team"), "en" if request.args.get("lang") == "en" else "zh"
     plan = _plan_to_rehearse({"plan": key})
     if team is not None and team not in {one.key for one in plan.teams}:
         raise errors.NotFound("team_unknown", "预案中没有这个组。", "The plan has no such team.")
-    response = Response(paper.pack(plan, lang, team), content_type="text/html; charset=utf-8")
+
+    def gather(session: Session) -> tuple[list[Group], paper.Print]:
+        organisation = people.organisation(session)
+        at = now().astimezone(ZoneInfo(organisation.timezone))
+        about = paper.Print(rules.Words(**organisation.name), f"{at:%Y-%m-%d %H:%M}")
+        return phone_list(session, plan, g.standing), about
+
+    groups, about = http.read(gather)
+    response = Response(paper.pack(plan, lang, groups, about, team), content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-modals"
     return response
 

@@ -22,6 +22,8 @@ export const enStaff: StaffWords = {
   role: 'Role',
   phone: 'Mobile number',
   phone_hint: 'Seen by commanders, leaders and their own team',
+  mailbox: 'E-mail',
+  mailbox_hint: 'For reminders once mail is set up; only administrators see it',
   locale: 'Language',
   password: 'New password',
   password_hint: 'At least 10 characters. Empty leaves it as it is; an enrolment code alone will do too',

@@ -18,6 +18,8 @@ export const zhStaff = {
   role: '角色',
   phone: '手机号',
   phone_hint: '指挥员、组长和本组的人可以看到',
+  mailbox: '邮箱',
+  mailbox_hint: '开通邮件通知后用于催办；只有管理员能看到',
   locale: '语言',
   password: '新密码',
   password_hint: '至少 10 个字。留空则不变；也可以只用登记码登录',

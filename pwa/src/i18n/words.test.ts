@@ -5,12 +5,14 @@ import { zhDesk } from './desk-zh';
 import { enDrills } from './drills-en';
 import { zhDrills } from './drills-zh';
 import { en as enApp } from './en';
+import { enOffice } from './office-en';
+import { zhOffice } from './office-zh';
 import { enStaff } from './staff-en';
 import { zhStaff } from './staff-zh';
 import { zh as zhApp } from './zh';
 
-const zh = { ...zhApp, desk: zhDesk, drills: zhDrills, staff: zhStaff };
-const en = { ...enApp, desk: enDesk, drills: enDrills, staff: enStaff };
+const zh = { ...zhApp, desk: zhDesk, drills: zhDrills, staff: zhStaff, office: zhOffice };
+const en = { ...enApp, desk: enDesk, drills: enDrills, staff: enStaff, office: enOffice };
 
 type Leaf = [path: string, value: unknown];
 

@@ -1,11 +1,12 @@
 /** Keeping people and teams, online only: their records, posts, devices, and a table of many at once. */
 import { call, Refused } from '../api';
-import { whyNotNow } from '../online';
 import { newId } from '../ids';
 import { all, watch } from '../rows';
 import { sync } from '../sync';
 import type { Id, Instant, Membership, Role, Team, TeamRole } from '../types';
 import type { Readable } from 'svelte/store';
+
+export { problemOf, type Problem } from '../online';
 
 export interface StaffRecord {
   id: Id;
@@ -13,6 +14,7 @@ export interface StaffRecord {
   name: string;
   role: Role;
   phone: string | null;
+  mailbox: string | null;
   locale: 'zh' | 'en';
   active: boolean;
 }
@@ -43,12 +45,6 @@ export interface Table {
   errors: TableFault[];
   done: boolean;
 }
-/** Why it was not kept: a sentence for the screen, and one for each field that is wrong. */
-export interface Problem {
-  said: string;
-  fields: Record<string, string>;
-}
-
 export const ROLES: readonly Role[] = ['responder', 'leader', 'commander', 'observer', 'admin'];
 export const POSTS: readonly TeamRole[] = ['leader', 'deputy', 'member', 'liaison'];
 
@@ -62,7 +58,12 @@ export const memberships = (): Readable<Membership[]> => watch(async () => all('
 export async function savePerson(id: Id | null, record: Omit<StaffRecord, 'id'>, password: string): Promise<Id> {
   const key = id ?? newId();
   await call('PUT', `/people/${key}`, {
-    body: { ...record, phone: record.phone || null, ...(password ? { password } : {}) },
+    body: {
+      ...record,
+      phone: record.phone || null,
+      mailbox: record.mailbox || null,
+      ...(password ? { password } : {}),
+    },
   });
   await sync();
   return key;
@@ -96,13 +97,4 @@ export async function table(text: string, keep = false): Promise<Table> {
     if (!(error instanceof Refused) || error.code !== 'table_unfit') throw error;
     return { people: [], errors: error.errors as unknown as TableFault[], done: false };
   }
-}
-
-/** Errors of another kind are raised again. */
-export function problemOf(error: unknown): Problem {
-  const fields =
-    error instanceof Refused
-      ? Object.fromEntries(error.errors.map((one) => [one.path.split('.')[0]!, one.message]))
-      : {};
-  return { said: whyNotNow(error), fields };
 }

@@ -184,6 +184,8 @@ export interface FloorPlan {
   width: number;
   height: number;
   shapes: FloorShape[];
+  /** The picture it is drawn on, by name; its size is then in pixels. */
+  picture?: Id;
 }
 
 export interface FloorShape {
