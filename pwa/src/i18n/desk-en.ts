@@ -112,6 +112,7 @@ export const enDesk: DeskWords = {
   simulator: 'Rehearse',
   simulator_lead: 'Runs the plan with a moved clock. Nobody is told.',
   draft_text: 'the text being edited',
+  choose_first: 'Choose a plan to see what would happen.',
   choose_plan: 'Plan',
   steps: 'What happens',
   steps_none: 'Add something first, such as: incident reported.',

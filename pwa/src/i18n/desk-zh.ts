@@ -106,6 +106,7 @@ export const zhDesk = {
   simulator: '推演',
   simulator_lead: '按拨快的时钟推演预案，不会通知任何人。',
   draft_text: '正在编辑的文本',
+  choose_first: '选一份预案，看看会发生什么。',
   choose_plan: '预案',
   steps: '发生的情况',
   steps_none: '先加入一项情况，例如事件已报告。',

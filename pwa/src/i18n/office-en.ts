@@ -63,7 +63,7 @@ export const enOffice: OfficeWords = {
   numbers_bad: (line) => `Line ${line} is no range such as 100001-105000.`,
   stock_of: (quantity, unit) => `${quantity} ${unit}`,
 
-  ladder: 'Reminder steps',
+  ladder: 'Notification ladder',
   ladder_lead:
     'After an alert goes out, whoever has not answered is told again by these steps. Where a plan says otherwise, the plan counts. Alerts that are out keep the steps they began with.',
   ladder_default: 'The system’s default steps are in use; once saved, they are your own.',

@@ -66,7 +66,7 @@ export const zhOffice = {
   numbers_bad: (line: number) => `第 ${line} 行不是号段，应如 100001-105000。`,
   stock_of: (quantity: number, unit: string) => `${quantity} ${unit}`,
 
-  ladder: '催办步骤',
+  ladder: '通知阶梯',
   ladder_lead: '告警发出后，对没有回执的人按这些步骤继续通知。预案另有规定的，按预案。已发出的告警按原步骤走完。',
   ladder_default: '现在用的是系统默认步骤，保存后即为本单位自己的步骤。',
   ladder_own: '现在用的是本单位自己的步骤。',
