@@ -248,7 +248,8 @@ def paper_pack(key: str) -> Response:
     def gather(session: Session) -> tuple[list[Group], paper.Print]:
         organisation = people.organisation(session)
         at = now().astimezone(ZoneInfo(organisation.timezone))
-        about = paper.Print(rules.Words(**organisation.name), f"{at:%Y-%m-%d %H:%M}")
+        name = organisation.name
+        about = paper.Print(rules.Words(name.get("zh", ""), name.get("en", "")), f"{at:%Y-%m-%d %H:%M}")
         return phone_list(session, plan, g.standing), about
 
     groups, about = http.read(gather)

@@ -132,9 +132,10 @@ def screens(ids: dict[str, str], *, commands: bool) -> Iterator[tuple[str, str]]
     for name in ("push", "outbox", "refused"):
         yield f"me-{name}", f"#/me/{name}"
     yield "nowhere", "#/nowhere"
-    for name in ("drills", "library", "simulator"):
-        yield name, f"#/{name}"
+    yield "drills", "#/drills"
     if commands:
+        yield "library", "#/library"
+        yield "simulator", "#/simulator"
         yield "drill-new", "#/drills/new"
         yield "drill", f"#/drills/{ids['drill']}"
         yield "plan-versions", "#/plans/scenic-ticketing-failure/versions"
