@@ -1,5 +1,6 @@
 """The paper pack: a plan as a page to print, whole or for one team, for when the systems are down."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -8,6 +9,7 @@ from server.domain import rules
 from server.domain.rules import Plan, Words
 from server.domain.rules.teams import TeamRule
 from server.exports.phone_list import Group
+from server.exports.units import unit
 
 STYLE = """
 body{font:11pt/1.5 "PingFang SC","Noto Sans SC","Noto Sans CJK SC",system-ui,sans-serif;color:#000;max-width:178mm;margin:0 auto}
@@ -47,6 +49,7 @@ LABELS = {
         "manual": "On paper",
     },
 }  # fmt: skip
+BLANK = re.compile(r"\{[a-z_]+\}")
 POSTS = {
     "zh": {"leader": "组长", "deputy": "副组长", "liaison": "联络员", "member": "组员"},
     "en": {"leader": "leader", "deputy": "deputy", "liaison": "liaison", "member": "member"},
@@ -120,6 +123,11 @@ def _words(found: Words | None, language: str) -> str:
     return escape(getattr(found, language)) if found is not None else ""
 
 
+def _blanks(text: str) -> str:
+    """What is filled in when it is published, such as {eta}, as a line to write on."""
+    return BLANK.sub("<span class=fill></span>", text)
+
+
 def _phones(groups: Sequence[Group], language: str, team: str | None) -> list[str]:
     """The telephone list: every team's people, of other teams than the named one those who lead; other organisations to fill in."""
     say, posts = LABELS[language], POSTS[language]
@@ -185,7 +193,7 @@ def _closing(plan: Plan, language: str) -> list[str]:
     say, parts = LABELS[language], []
     if plan.notices:
         texts = "".join(
-            f"<div class=keep><h3>{_words(one.title, language)}</h3><p>{_words(one.text, language)}</p></div>"
+            f"<div class=keep><h3>{_words(one.title, language)}</h3><p>{_blanks(_words(one.text, language))}</p></div>"
             for one in plan.notices
         )
         parts.append(f"<h2>{say['notices']}</h2>{texts}")
@@ -229,7 +237,8 @@ def _limits(plan: Plan, language: str) -> list[str]:
     rows = []
     for limit in plan.limits:
         then = "；" if language == "zh" else "; "
-        said = then.join(getattr(one.words, language) for one in rules.consequences(limit) if one.words)
+        texts = [getattr(one.words, language) for one in rules.consequences(limit) if one.words]
+        said = then.join([*(one.rstrip("。.") for one in texts[:-1]), *texts[-1:]])
         owner = titles.get(limit.owner)
         rows.append(
             f"<tr><td>{escape(getattr(limit.title, language))}<br><span class=ref>{escape(limit.clause.ref)}</span></td>"
@@ -261,7 +270,7 @@ def _checklist(rule: rules.ChecklistRule, language: str) -> str:
     lines = []
     for item in rule.items:
         said = escape(getattr(item.text, language))
-        blank = "" if item.kind == "tick" else f" <span class=fill></span> {escape(item.unit)}"
+        blank = "" if item.kind == "tick" else f" <span class=fill></span> {escape(unit(item.unit, language))}"
         if item.kind == "choice":
             blank = " " + " / ".join(f"□ {escape(getattr(one.title, language))}" for one in item.options)
         lines.append(f"<li><span class=box></span><span>{said}{blank}</span></li>")

@@ -46,6 +46,8 @@ def test_every_page_says_what_it_is(shared_stage: Stage, language: str, first: s
     assert "counter(page)" in page
     assert "counter(pages)" in page
     assert len(re.findall("<section class=part>", page)) >= 6, "each team with orders begins a page"
+    assert "{eta}" not in page
+    assert {"zh": "人", "en": "people"}[language] in re.findall(r"class=fill></span> (\w+)", page)
 
 
 def test_one_team_gets_its_own_part_and_the_leaders_of_the_others(shared_stage: Stage) -> None:

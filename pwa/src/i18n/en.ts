@@ -68,15 +68,6 @@ export const en: Words = {
     date: (month, day, time) => `${day} ${MONTHS[month - 1]}, ${time}`,
     full_date: (year, month, day) => `${day} ${MONTHS[month - 1]} ${year}`,
   },
-  units: {
-    people: 'people',
-    person: 'people',
-    minutes: 'min',
-    min: 'min',
-    hours: 'h',
-    tickets: 'tickets',
-    vehicles: 'vehicles',
-  },
   status: {
     offline: 'Offline',
     offline_hint: 'Carry on: everything is kept on this phone and sent when the network returns',

@@ -1,6 +1,7 @@
 /** The words in the language spoken now, and the small rules of saying times, spans and two-language titles in it. */
 import { en } from './en';
 import { locale, speak, type Locale } from './locale.svelte';
+import { UNITS } from './units';
 import { zh, type Words } from './zh';
 
 export type { Locale };
@@ -26,7 +27,7 @@ export function title(of: Titled): string {
 }
 
 /** A unit of measure as people write it; plans name some of them in English. */
-export const unit = (of: string | null | undefined): string => (of ? (say.t.units[of] ?? of) : '');
+export const unit = (of: string | null | undefined): string => (of ? (UNITS[say.locale][of] ?? of) : '');
 
 const two = (n: number): string => String(n).padStart(2, '0');
 

@@ -4,7 +4,7 @@ import type { StaffWords } from './staff-zh';
 const many = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
 
 export const enStaff: StaffWords = {
-  manage: 'Manage people',
+  manage: 'Manage',
   lead: 'Add and change people, teams and posts here; this needs the network. Whoever is disabled cannot sign in and gets no alerts; their records stay.',
   add: 'Add a person',
   import: 'Import a table',

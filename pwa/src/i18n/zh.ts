@@ -65,15 +65,6 @@ export const zh = {
     date: (month: number, day: number, time: string) => `${month} 月 ${day} 日 ${time}`,
     full_date: (year: number, month: number, day: number) => `${year} 年 ${month} 月 ${day} 日`,
   },
-  units: {
-    people: '人',
-    person: '人',
-    minutes: '分钟',
-    min: '分钟',
-    hours: '小时',
-    tickets: '张',
-    vehicles: '辆',
-  } as Record<string, string>,
   status: {
     offline: '离线',
     offline_hint: '照常操作，内容保存在本机，联网后自动发送',
