@@ -1914,7 +1914,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** The plan as a page to print, `?team=` for one team, `?lang=en` in English. */
+        /** The plan as a page to print with its telephone list, `?team=` for one team, `?lang=en` in English. */
         get: {
             parameters: {
                 query?: never;
