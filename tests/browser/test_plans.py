@@ -40,7 +40,7 @@ def test_a_plan_is_mended_approved_and_rehearsed(someone: Callable[..., Someone]
     text.fill(changed)
     expect(page.get_by_text("没有发现问题")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="保存为草稿").click()
-    expect(page.get_by_text("已保存为第 2 版草稿").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("已保存为第 3 版草稿").first).to_be_visible(timeout=SLOW)
 
     # The author sees the difference and may not approve it; a second person does.
     author.go(f"#/plans/{KEY}/versions")
@@ -51,7 +51,7 @@ def test_a_plan_is_mended_approved_and_rehearsed(someone: Callable[..., Someone]
     second.go(f"#/plans/{KEY}/versions")
     second.page.get_by_role("button", name="批准启用").click()
     second.page.get_by_role("button", name="批准启用").click()
-    expect(second.page.locator("li.card", has_text="第 2 版").get_by_text("使用中")).to_be_visible(timeout=SLOW)
+    expect(second.page.locator("li.card", has_text="第 3 版").get_by_text("使用中")).to_be_visible(timeout=SLOW)
 
     # It is in use on every phone; who has read it is known to those who write plans.
     second.go(f"#/plans/{KEY}")
