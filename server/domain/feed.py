@@ -174,14 +174,14 @@ def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
     if len(rows) > FEW:
         write_rows(session, _RAISE[postgres], names, rows)
         just_now = select(Space.id, Space.version).where(Space.changed_at == at)  # one look instead of one for each 400
-        found = list(session.connection().execute(just_now))
+        found = list(session.connection().execute(just_now).all())
     else:
         found = [
             just
             for row in rows
             for just in _RAISE_AND_TELL[postgres].rows(session, **dict(zip(names, row, strict=True)))
         ]
-    versions = {row.id: row.version for row in found}
+    versions = {row[0]: row[1] for row in found}
     return {id: versions[id] for id in by}
 
 

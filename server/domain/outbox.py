@@ -118,9 +118,8 @@ def enqueue_push(
     recipient_of = dict(people)
     state, owner, claimed_at, attempt = (PENDING, None, None, 0) if hands is None else (CLAIMED, hands.owner, at, 1)
     for part in parts(list(recipient_of)):
-        for subscription, person, endpoint, p256dh, auth, locale in session.connection().execute(
-            _LIVE, {"people": part}
-        ):
+        found = session.connection().execute(_LIVE, {"people": part}).all()
+        for subscription, person, endpoint, p256dh, auth, locale in found:
             key, recipient = new_id(), recipient_of[person]
             rows.append(
                 (
