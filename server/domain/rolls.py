@@ -12,8 +12,8 @@ from server.db import Id, Key, Model, hits, new_id
 from server.domain.incidents import Incident
 from server.domain.outbox import wake_senders
 
-PART = 500
-"""People asked in one transaction: as many as others who write can well wait for."""
+PART = 250
+"""People in a part: so many that others who write can well wait for it on a busy machine."""
 SET_BACK = 10
 
 

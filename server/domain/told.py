@@ -19,7 +19,7 @@ WITHIN = timedelta(seconds=2.0)
 """How long the marks wait at most while others are still being sent."""
 
 
-def note(session: Session, most: int = 500) -> int:
+def note(session: Session, most: int = rolls.PART) -> int:
     """Write at the recipients that a service took their alert; returns how many deliveries were noted.
 
     Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.

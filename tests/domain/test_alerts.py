@@ -101,7 +101,7 @@ def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
         answered.answered_at, answered.answer = now(), "received"
 
     database.write(hand_over)
-    assert [database.write(told.note) for _ in range(4)] == [500, 500, COUNT - 1000, 0]
+    assert [database.write(told.note) for _ in range(6)] == [250, 250, 250, 250, COUNT - 1000, 0]
     with database.read() as session:
         rows = list(session.scalars(select(Recipient).where(Recipient.alert == key)))
         assert all(row.told_at is not None and row.channels == ["push"] for row in rows)
@@ -162,7 +162,7 @@ def test_the_critical_are_called_first_and_what_cannot_be_called_last(database: 
     database.write(calling.call_next)
     with database.read() as session:
         assert (len(asked(session, urgent)), len(asked(session, first))) == (rolls.PART, 0)
-    for _ in range(2):
+    for _ in range(COUNT // rolls.PART):
         database.write(rolls.put_last)
     database.write(calling.call_next)
     with database.read() as session:
