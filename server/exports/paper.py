@@ -8,8 +8,8 @@ from html import escape
 from server.domain import rules
 from server.domain.rules import Plan, Words
 from server.domain.rules.teams import TeamRule
+from server.domain.rules.units import unit
 from server.exports.phone_list import Group
-from server.exports.units import unit
 
 STYLE = """
 body{font:11pt/1.5 "PingFang SC","Noto Sans SC","Noto Sans CJK SC",system-ui,sans-serif;color:#000;max-width:178mm;margin:0 auto}

@@ -64,6 +64,13 @@ def test_d14_both_insurance_plans_have_all_four_levels(source, hours, level):
     assert found.level.key == level
 
 
+def test_a_proposal_says_its_units_in_the_readers_language():
+    found = propose_level(PLANS["002-02"], "outage", {"outage.expected": 24})
+    assert found is not None
+    assert "24 小时" in found.reason.zh
+    assert "24 h" in found.reason.en
+
+
 @pytest.mark.parametrize("source", ["002-01", "002-03", "002-07"])
 @pytest.mark.parametrize(
     ("row", "after", "orders"),

@@ -11,6 +11,7 @@ from server.domain.rules.facts import FACTS
 from server.domain.rules.lengths import TIME_UNITS
 from server.domain.rules.plans import Plan
 from server.domain.rules.situations import Alternative, Level, MeasureRule
+from server.domain.rules.units import unit
 from server.domain.rules.words import Clause, Words
 
 
@@ -83,13 +84,14 @@ def _leaf_reason(plan: Plan, leaf: Condition, measures: Mapping[str, object]) ->
             Words(f"尚未“{title_of(plan, leaf.parts[0].name).zh}”", f"not yet: {inner.en}") if inner else Words("", "")
         )
     measure = next((one for one in plan.measures if one.key == leaf.name), None)
-    unit = f" {measure.unit}" if measure and measure.unit else ""
+    named = measure.unit if measure else ""
+    zh, en = (f" {unit(named, language)}" if named else "" for language in ("zh", "en"))
     value, bound = _shown(measure, measures.get(leaf.name)), _shown(measure, leaf.value)
     if isinstance(leaf.value, str):
         return Words(f"{title.zh}：{value.zh}", f"{title.en}: {value.en}")
     return Words(
-        f"{title.zh} {value.zh}{unit}（界限 {SIGNS[leaf.op]} {bound.zh}{unit}）",
-        f"{title.en} {value.en}{unit} (bound {SIGNS[leaf.op]} {bound.en}{unit})",
+        f"{title.zh} {value.zh}{zh}（界限 {SIGNS[leaf.op]} {bound.zh}{zh}）",
+        f"{title.en} {value.en}{en} (bound {SIGNS[leaf.op]} {bound.en}{en})",
     )
 
 
