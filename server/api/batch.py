@@ -16,6 +16,8 @@ from server.domain import errors, facts
 
 blp = http.blueprint("batch")
 MOST_ITEMS = 50
+LEFT = ("touched", "fresh", "entered", "entries")
+"""What a unit leaves for its end: for the feed, and for the timeline. An item that is undone must leave nothing."""
 
 
 class ItemBody(Body):
@@ -117,11 +119,11 @@ def _applied(session: Session, one: dict[str, Any]) -> dict[str, Any]:
 
 def _waiting(session: Session) -> dict[str, Any]:
     """What the items so far have left for the end of the unit."""
-    return {name: session.info[name].copy() for name in ("touched", "entries") if name in session.info}
+    return {name: session.info[name].copy() for name in LEFT if name in session.info}
 
 
 def _put_back(session: Session, waiting: dict[str, Any]) -> None:
-    for name in ("touched", "entries"):
+    for name in LEFT:
         session.info.pop(name, None)
     session.info.update({name: kept.copy() for name, kept in waiting.items()})
 

@@ -14,6 +14,7 @@ from server.domain.incidents import Incident
 from server.domain.plans import Plan, Reading, Revision
 from server.domain.timeline import Entry
 from tests.cast import MORNING, Stage
+from tests.faults.runner.checker import Verdict, feed_says_what_rows_say
 from tests.situation import ticketing
 
 
@@ -124,6 +125,18 @@ def test_a_refused_item_leaves_nothing_of_its_effect(stage: Stage) -> None:
     entries = commander.get(f"/incidents/{incident}/timeline")["entries"]
     assert not [one for one in entries if one["text"]["en"] == "Order by commander: x"]
     assert commander.get(f"/incidents/{incident}/verification")["intact"]
+
+
+def test_what_a_batch_told_before_it_began_again_is_told_once(stage: Stage) -> None:
+    """The alert of the first item is undone with the whole batch when the second is refused, and issued anew."""
+    phone = stage["visitors_one"]
+    phone.later("/incidents", {"plan": "scenic-ticketing-failure", "title": "窗口无法出票"})
+    phone.later(f"/incidents/{new_id()}/entries", {"text": "没有这个事件"})
+    assert [one["status"] for one in phone.drain()] == ["applied", "refused"]
+    verdict = Verdict()
+    with stage.database.read() as session:
+        feed_says_what_rows_say(session, verdict)
+    assert verdict.wrong == []
 
 
 def test_a_refused_item_may_be_sent_again_when_it_is_right(stage: Stage) -> None:
