@@ -219,6 +219,7 @@ export const en: Words = {
   },
   limits: {
     one: 'Limit',
+    of_orders: (n, late) => `Times of the orders (${n})${late ? `, ${late} not done in time` : ''}`,
     left: 'left',
     passed: 'Limit passed',
     passed_at: (time) => `passed at ${time}`,

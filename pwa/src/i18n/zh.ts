@@ -210,6 +210,7 @@ export const zh = {
   },
   limits: {
     one: '时限',
+    of_orders: (n: number, late: number) => `各指令的时限（${n}）${late ? `，${late} 项到时未完成` : ''}`,
     left: '剩余',
     passed: '已到时限',
     passed_at: (time: string) => `${time} 到时限`,

@@ -49,9 +49,10 @@ it('puts the most pressing first', () => {
     limit({ id: 'met', status: 'met' }),
     limit({ id: 'late', due_at: '2026-11-22T09:00:00.000Z' }),
     limit({ id: 'soon' }),
+    limit({ id: 'order', key: 'order-publish', due_at: '2026-11-22T08:10:00.000Z' }),
     limit({ id: 'undone', key: 'order-repair', status: 'passed', due_at: '2026-11-22T08:05:00.000Z' }),
   ];
-  expect(byUrgency(list).map((one) => one.id)).toEqual(['soon', 'late', 'undone', 'met']);
+  expect(byUrgency(list).map((one) => one.id)).toEqual(['soon', 'late', 'order', 'undone', 'met']);
 });
 
 it('is said in digits that keep their places and in words', () => {

@@ -26,11 +26,12 @@ export function limitAt(limit: Limit, now: number): LimitAt {
 /** Whether it is the time one order gives, of which there are many, and not a limit of the plan. */
 export const ofAnOrder = (limit: Limit): boolean => limit.key.startsWith('order-');
 
-/** Those that still matter first, by due time; orders that were not done in time make room for what still runs. */
+/** Those that still matter first, by due time; the plan's own before the times of its many orders. */
 export function byUrgency(all: readonly Limit[]): Limit[] {
   // What began by itself is no time that somebody missed.
   const limits = all.filter((one) => !(one.timer && one.status === 'passed'));
-  const order = { passed: 0, running: 0, paused: 2, met: 3, cancelled: 4 };
-  const rank = (one: Limit): number => (one.status === 'passed' && ofAnOrder(one) ? 1 : order[one.status]);
+  const order = { running: 0, passed: 0, paused: 3, met: 4, cancelled: 5 };
+  const ofOrders = { running: 1, passed: 2, paused: 3, met: 4, cancelled: 5 };
+  const rank = (one: Limit): number => (ofAnOrder(one) ? ofOrders : order)[one.status];
   return [...limits].sort((a, b) => rank(a) - rank(b) || a.due_at.localeCompare(b.due_at));
 }
