@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.writing import signed_in
 from server.db import new_id
 from tests.faults.runner.wire import Wire
 from tests.house import House, free_port
@@ -59,10 +60,13 @@ def ours(count: int, rounds: int) -> str:
             def ask() -> None:
                 assert wire.call("GET", "/me").status == 200
 
-            head = (
-                f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost:{house.port}\r\nCookie: tocsin={wire.cookie}\r\n\r\n"
-            )
-            return _row("Tocsin, commit to poke", count, rounds, house.port, head, worker, tell, ask)
+            # One session may not open more than 3,000 in a minute.
+            cookies = [signed_in(house, 2 * number + 1)[0].cookie for number in range(count // 2_000 + 1)]
+            heads = [
+                f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost:{house.port}\r\nCookie: tocsin={cookie}\r\n\r\n"
+                for cookie in cookies
+            ]
+            return _row("Tocsin, commit to poke", count, rounds, house.port, heads, worker, tell, ask)
         finally:
             house.stop()
 
@@ -82,8 +86,8 @@ def recipe(count: int, rounds: int) -> str:
         def tell() -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/tell", data=b"").close()
 
-        head = f"GET /stream HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
-        return _row("generator + queue, gevent", count, rounds, port, head, worker, tell, None)
+        heads = [f"GET /stream HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"]
+        return _row("generator + queue, gevent", count, rounds, port, heads, worker, tell, None)
     finally:
         for process in (*psutil.Process(server.pid).children(), psutil.Process(server.pid)):
             process.kill()  # told to end politely it waits half a minute for its streams
@@ -91,13 +95,13 @@ def recipe(count: int, rounds: int) -> str:
 
 
 def _row(
-    name: str, count: int, rounds: int, port: int, head: str, worker: psutil.Process, tell: Callable[[], None],
+    name: str, count: int, rounds: int, port: int, heads: list[str], worker: psutil.Process, tell: Callable[[], None],
     ask: Callable[[], None] | None,
 ) -> str:  # fmt: skip
     tell()
     before = _p99(ask) if ask else 0.0
     empty = worker.memory_info().rss
-    streams = [_open(port, head) for _ in range(count)]
+    streams = [_open(port, heads[number % len(heads)]) for number in range(count)]
     each = (worker.memory_info().rss - empty) / count / 1024
     firsts, lasts = [], []
     for _ in range(rounds):
