@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, PICTURES, SLOW, Someone
 from tests.browser.scene import activated
-from tests.house import House
+from tests.house import House, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 LOOKS = PICTURES.parent / "looks"
@@ -20,7 +20,7 @@ def picture(person: Someone, name: str) -> None:
     person.page.screenshot(path=LOOKS / f"{name}.png", full_page=True)
 
 
-def test_a_drill_is_planned_led_and_scored(someone: Callable[..., Someone]) -> None:
+def test_a_drill_is_planned_led_and_scored(someone: Callable[..., Someone], house: House) -> None:
     leader, guard, clerk = someone("commander", desk=True), someone("security-1"), someone("finance-1")
     page = leader.page
 
@@ -53,8 +53,7 @@ def test_a_drill_is_planned_led_and_scored(someone: Callable[..., Someone]) -> N
     expect(page.get_by_role("timer").first).to_be_visible(timeout=SLOW)
     expect(page.get_by_text("演练：以下内容均为演练，请勿对外发布")).to_be_visible()
 
-    # Those who take part are alerted and told that it is a drill; the others hear nothing.
-    guard.go("#/now")
+    # The scenario goes on by the plan's clock and by whoever leads it.
     page.get_by_role("button", name="注入情景").click()
     page.get_by_role("dialog").get_by_role("combobox", name="情况").select_option(label="有人受伤")
     page.get_by_role("dialog").get_by_label("备注").fill("一名游客扭伤")
@@ -70,7 +69,24 @@ def test_a_drill_is_planned_led_and_scored(someone: Callable[..., Someone]) -> N
     expect(page.locator("li.applied", has_text="原因查明")).to_be_visible(timeout=SLOW)
     page.get_by_role("link", name="打开演练事件").click()
     expect(page.get_by_text("演练：以下内容均为演练，请勿对外发布")).to_be_visible(timeout=SLOW)
+    incident = page.url.split("/incidents/")[1].split("/")[0]
     page.go_back()
+
+    # Those who take part are told that it is a drill, on every screen it leads to; the others hear nothing.
+    assert Phone(house, "commander").put(f"/incidents/{incident}/decisions/", {"kind": "activate"})[0] == 201
+    guard.go("#/now")
+    card = guard.page.locator("article", has=guard.page.locator("[data-answer=received]")).first
+    expect(card).to_contain_text("演练", timeout=SLOW)
+    picture(guard, "drill-alert-phone")
+    card.locator("[data-answer=received]").click()
+    expect(page.get_by_text(re.compile(r"人中 [1-9]\d* 人已回执"))).to_be_visible(timeout=SLOW)
+    strip = guard.page.get_by_text("演练：以下内容均为演练，请勿对外发布")
+    for screen in (f"/incidents/{incident}", f"/incidents/{incident}/timeline", f"/report?incident={incident}"):
+        guard.go(f"#{screen}")
+        expect(strip).to_be_visible(timeout=SLOW)
+    alerts = [row["doc"] for row in guard.stored("rows") if row["type"] == "alert"]
+    assert alerts
+    assert all(one["drill"] for one in alerts)
     clerk.go("#/incidents")
     expect(clerk.page.get_by_role("heading", name="事件")).to_be_visible(timeout=SLOW)
     expect(clerk.page.get_by_text("闸机断网突击演练")).to_have_count(0)
