@@ -24,24 +24,31 @@ SLOWED = 4
 ENTRIES = 2_000
 VIEWPORT = {"width": 390, "height": 844}
 
-# Runs before the app: notes when the first alert was painted, and how long each tap took to be shown as saved.
+# Runs before the app: notes when the first alert was painted, and how long each tap took to be shown as taken and as saved.
 WATCH = """
 window.seen = {};
 window.taps = [];
 new MutationObserver(() => {
   if (seen.alert === undefined && document.querySelector('article.alert h2'))
-    requestAnimationFrame(() => requestAnimationFrame(() => { seen.alert ??= performance.now(); }));
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      if (seen.alert === undefined) console.debug('painted', seen.alert = performance.now());
+    }));
 }).observe(document, { childList: true, subtree: true });
 addEventListener('click', (event) => {
   const box = event.target.closest?.('[role=checkbox]');
   if (!box) return;
   const before = box.getAttribute('aria-checked');
+  const card = box.closest('li');
+  const tap = { taken: null, saved: null };
   const wait = new MutationObserver(() => {
     if (box.getAttribute('aria-checked') === before) return;
+    tap.taken ??= performance.now() - event.timeStamp;
+    if (!card.querySelector('[data-mark=saved]')) return;
+    tap.saved = performance.now() - event.timeStamp;
     wait.disconnect();
-    taps.push(performance.now() - event.timeStamp);
+    taps.push(tap);
   });
-  wait.observe(box, { attributes: true });
+  wait.observe(card, { attributes: true, childList: true, subtree: true, characterData: true });
 }, true);
 """
 # Scrolls to the end in steps of 240 px, one a frame, until nothing more comes; returns each frame's length in ms.
@@ -58,7 +65,8 @@ SCROLL = """async () => {
     before = now;
     still = scrollY === at ? still + 1 : 0;
   }
-  return { frames, shown: document.querySelectorAll('ol.timeline > li').length };
+  const last = [...document.querySelectorAll('ol.timeline > li[aria-posinset]')].at(-1);
+  return { frames, shown: Number(last.ariaSetSize), reached: Number(last.ariaPosInSet) };
 }"""
 
 
@@ -116,13 +124,16 @@ def measure(playwright: Playwright, house: House, profile: Path, rounds: int) ->
     with browser(playwright, profile) as context:
         page = context.pages[0]
         sizes = first_load(page, house)
-    starts, taps, frames = [], [], []
+    starts: list[float] = []
+    taps: list[dict[str, float]] = []
+    frames: list[float] = []
     shown = 0
     for number in range(rounds):
         with browser(playwright, profile, offline=True) as context:
             page = slowed(context)
-            page.goto(house.url)
-            page.wait_for_function("() => window.seen.alert !== undefined")
+            # Nothing is asked of the page before it has painted: each question would cost it time.
+            with page.expect_console_message(lambda said: said.text.startswith("painted")):
+                page.goto(house.url, wait_until="commit")
             starts.append(page.evaluate("() => window.seen.alert"))
             taps += tap(page)
             if number == rounds - 1:
@@ -132,11 +143,14 @@ def measure(playwright: Playwright, house: House, profile: Path, rounds: int) ->
                 page.locator("ol.timeline > li").first.wait_for()
                 scrolled = page.evaluate(SCROLL)
                 frames, shown = scrolled["frames"], scrolled["shown"]
+                if scrolled["reached"] != shown:
+                    sys.exit(f"the scroll ended at entry {scrolled['reached']} of {shown}")
     late = [frame for frame in frames if frame > 50]
     return [
         ("script of the first load, compressed as sent, kB", f"{sizes / 1000:.1f}", "≤ 120, then 80"),
         ("cold start offline to my alerts, ms", spread(starts), "≤ 1,000, then 500"),
-        ("tap to saved on this phone, ms", spread(taps), "≤ 50"),
+        ("tap to taken, on the screen, ms", spread([one["taken"] for one in taps]), "≤ 50"),
+        ("tap to saved on this phone, as the screen says, ms", spread([one["saved"] for one in taps]), "≤ 50"),
         (f"scrolling {shown:,} entries: frames over 50 ms, of all; the longest, ms", f"{len(late)} of {len(frames)}; {max(frames):.0f}", "0"),
     ]  # fmt: skip
 
@@ -190,15 +204,15 @@ def first_load(page: Page, house: House) -> int:
     return total
 
 
-def tap(page: Page) -> list[float]:
-    """Tick and untick items of a checklist; how long each took to stand on the screen as saved."""
+def tap(page: Page) -> list[dict[str, float]]:
+    """Tick and untick items of a checklist; how long each took to stand on the screen, and to stand there as saved."""
     page.evaluate("() => { location.hash = document.querySelector('main a[href*=\"/checklists/\"]').hash }")
     boxes = page.locator("main ol [role=checkbox]:not([disabled])")
     boxes.first.wait_for()
     for number in range(min(3, boxes.count())):
         boxes.nth(number).click()
         page.wait_for_function("count => window.taps.length === count", arg=number + 1)
-    found: list[float] = page.evaluate("() => window.taps")
+    found: list[dict[str, float]] = page.evaluate("() => window.taps")
     page.evaluate("() => history.back()")
     page.locator("article.alert").first.wait_for()
     return found

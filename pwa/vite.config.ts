@@ -2,12 +2,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
+import { fetchEarly, inSteps } from './build/firstScreen.ts';
 import { offlineShell } from './build/offlineShell.ts';
 
 const server = `http://127.0.0.1:${process.env['PORT'] ?? '8463'}`;
 
 export default defineConfig({
-  plugins: [svelte(), offlineShell({ worker: 'src/sw.ts' })],
+  plugins: [svelte(), fetchEarly(['first']), offlineShell({ worker: 'src/sw.ts' })],
   build: {
     outDir: '../server/web',
     emptyOutDir: true,
@@ -17,7 +18,20 @@ export default defineConfig({
     cssCodeSplit: false,
     // What several screens share comes in one file: at a cold start each file more costs a look into the worker's cache.
     rolldownOptions: {
-      output: { advancedChunks: { groups: [{ name: 'shared', minShareCount: 3 }] } },
+      output: {
+        codeSplitting: {
+          groups: [
+            ...inSteps(import.meta.dirname, {
+              start: ['src/main.ts'],
+              first: ['src/app.ts'],
+              later: ['src/later.ts'],
+              arriving: ['src/people/SignIn.svelte'],
+              below: ['src/pages/NowBelow.svelte', 'src/pages/Duty.svelte'],
+            }),
+            { name: 'shared', minShareCount: 3, test: (id) => !id.includes('/i18n/') },
+          ],
+        },
+      },
       // On a slow machine it would tell whoever starts Tocsin how long its parts took.
       checks: { bundlerTimings: false },
     },

@@ -1,17 +1,11 @@
-/** Language, theme, text size and saving of data on this phone: kept in the browser, applied before the first screen. */
-import { say, type Locale } from './i18n/say';
+/** Language, theme, text size and saving of data on this phone: applied before the first screen, kept when chosen. */
+import { locale, speak } from './i18n/locale.svelte';
+import { firstLocale, keep, kept, type Locale, type Theme } from './kept';
 import { chooseSaver, type Saver } from './thrift';
 
-export type Theme = 'system' | 'light' | 'dark';
+export type { Theme };
 export const SIZES = [1, 1.15, 1.3, 1.5, 1.75, 2];
 
-interface Kept {
-  theme?: Theme;
-  size?: number;
-  saver?: Saver;
-  locale?: Locale;
-}
-const KEY = 'tocsin.appearance';
 const look = $state<{ theme: Theme; size: number; saver: Saver }>({ theme: 'system', size: 1, saver: 'auto' });
 const dark = typeof matchMedia === 'undefined' ? null : matchMedia('(prefers-color-scheme: dark)');
 
@@ -38,45 +32,40 @@ export const appearance = {
     apply();
   },
   get locale(): Locale {
-    return say.locale;
+    return locale();
   },
-  set locale(locale: Locale) {
-    say.locale = locale;
-    apply();
+  set locale(next: Locale) {
+    // Without a network and without the app's own files its words cannot come: then the language stays.
+    speak(next).then(
+      () => apply(),
+      () => undefined,
+    );
   },
 };
 
-/** Reads what was chosen; a new phone follows its own language, Chinese when it is neither. */
-export function restoreAppearance(): void {
-  const kept = read();
-  look.theme = kept.theme ?? 'system';
-  look.size = SIZES.includes(kept.size ?? 0) ? (kept.size ?? 1) : 1;
-  look.saver = kept.saver ?? 'auto';
-  say.locale = kept.locale ?? (navigator.language.startsWith('en') ? 'en' : 'zh');
-  dark?.addEventListener('change', apply);
-  apply(false);
+/** Takes up what was chosen; resolves when the words of the language are there. */
+export async function restoreAppearance(): Promise<void> {
+  const before = kept();
+  look.theme = before.theme ?? 'system';
+  look.size = SIZES.includes(before.size ?? 0) ? (before.size ?? 1) : 1;
+  look.saver = before.saver ?? 'auto';
+  dark?.addEventListener('change', () => show());
+  // The page itself says the colours of a theme that follows the system.
+  show(look.theme !== 'system');
+  await speak(firstLocale());
 }
 
-function apply(keep: unknown = true): void {
+function apply(): void {
+  show();
+  keep({ ...look, locale: locale() });
+}
+
+function show(colours = true): void {
   const root = document.documentElement;
   root.dataset['theme'] = look.theme === 'system' ? (dark?.matches ? 'dark' : 'light') : look.theme;
   chooseSaver(look.saver);
   root.style.setProperty('--type', String(look.size));
-  const surface = getComputedStyle(root).getPropertyValue('--surface').trim();
+  const surface = colours ? getComputedStyle(root).getPropertyValue('--surface').trim() : '';
   if (surface)
     document.querySelectorAll('meta[name="theme-color"]').forEach((one) => one.setAttribute('content', surface));
-  if (keep !== true) return;
-  try {
-    localStorage.setItem(KEY, JSON.stringify({ ...look, locale: say.locale } satisfies Kept));
-  } catch {
-    // Private mode: the choice lasts as long as the page.
-  }
-}
-
-function read(): Kept {
-  try {
-    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Kept;
-  } catch {
-    return {};
-  }
 }

@@ -1,4 +1,5 @@
 /** What is known about an incident, and whether a condition of its plan holds: reckoned on the phone as on the server. */
+import { byText } from './order';
 import type { Condition, Fact, Id } from './types';
 
 export type Known = ReadonlyMap<string, string | number | boolean>;
@@ -25,6 +26,6 @@ export function holds(condition: Condition | null, facts: Known): boolean | null
 export function known(facts: readonly Fact[], incident: Id): Known {
   const own = facts
     .filter((one) => one.incident === incident)
-    .sort((a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '') || a.id.localeCompare(b.id));
+    .sort((a, b) => byText(a.occurred_at, b.occurred_at) || byText(a.id, b.id));
   return new Map(own.map((one) => [one.key, one.value ?? true]));
 }

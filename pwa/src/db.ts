@@ -69,7 +69,7 @@ export interface StoredPhoto {
 }
 
 export interface PersonSchema extends DBSchema {
-  rows: { key: [string, string, string]; value: StoredRow; indexes: { space: string } };
+  rows: { key: [string, string, string]; value: StoredRow; indexes: { space: string; type: string } };
   cursors: { key: string; value: { space: string; version: number } };
   outbox: { key: string; value: Entry; indexes: { order: [number, number] } };
   sent: { key: string; value: SentEntry; indexes: { sent_at: number } };
@@ -87,7 +87,7 @@ export type StoreName = StoreNames<PersonSchema>;
 export type ReadTx = IDBPTransaction<PersonSchema, StoreName[], 'readonly'>;
 export type WriteTx = IDBPTransaction<PersonSchema, StoreName[], 'readwrite'>;
 
-const VERSION = 2;
+const VERSION = 3;
 const SHARED_VERSION = 1;
 
 /** One person's data on this phone. */
@@ -227,4 +227,6 @@ function upgradePerson(
   }
   // Which photos wait is asked at every sync; their bytes should not be read for it.
   if (from < 2) tx.objectStore('blobs').createIndex('state', 'state');
+  // The first screen does without the types that grow.
+  if (from < 3) tx.objectStore('rows').createIndex('type', 'type');
 }

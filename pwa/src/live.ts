@@ -1,10 +1,9 @@
 /** The live stream: one per browser, held by the tab that has the lock; what it hears becomes `sync()` and, for alerts, a signal. */
 
-import { readable, type Readable } from 'svelte/store';
 import { openStream, Refused } from './api';
-import { announce, hear, type Change } from './changes';
-import { now as clockNow } from './clock';
-import { setting, store, type StoredRow } from './db';
+import { announce, hear } from './changes';
+import { setting, store } from './db';
+import type { AlertHead } from './heads';
 import { note } from './status';
 import { events, type StreamEvent } from './stream';
 import { sync } from './sync';
@@ -13,32 +12,6 @@ import type { Id } from './types';
 /** The server beats every 15 s; two missed beats and a little mean that nobody is there. */
 const STALE_MS = 40_000;
 const LONGEST_WAIT_MS = 30_000;
-
-export type AlertHead = NonNullable<Change['alert']>;
-/** How old an alert may be and still sound when it reaches this phone. */
-const SOUNDS_FOR_MS = 10 * 60 * 1000;
-/** The newest alert that reached this phone, by whichever way, for tone and vibration while the app is open. */
-export const lastAlert: Readable<AlertHead | null> = readable<AlertHead | null>(null, (set) => {
-  const told = new Set<Id>();
-  return hear((change) => {
-    if (change.person !== store()?.person) return;
-    const heads = [...(change.rows?.put ?? []).flatMap(headOf), ...(change.alert ? [change.alert] : [])];
-    for (const head of heads) {
-      if (told.has(head.alert)) continue;
-      told.add(head.alert);
-      set(head);
-    }
-  });
-});
-
-/** The head of an alert to me that is open and new; nothing for any other row. */
-export function headOf(row: StoredRow): AlertHead[] {
-  const { status, issued_at, title, level, critical } = row.doc;
-  if (row.type !== 'alert' || !row.space.startsWith('me:') || status !== 'open') return [];
-  if (typeof issued_at !== 'string' || clockNow() - Date.parse(issued_at) > SOUNDS_FOR_MS) return [];
-  const colour = (level as { colour?: string } | null)?.colour;
-  return [{ alert: row.id, title, critical: critical === true, ...(colour ? { level: colour } : {}) }];
-}
 
 /** Joins the tabs that may hold the stream; returns how to leave. */
 export function startLive(): () => void {

@@ -2,11 +2,12 @@
 
 import { derived, readable, type Readable } from 'svelte/store';
 import { store, type Effect, type Entry, type SentEntry, type Store, type TrayEntry } from './db';
-import { docs, onChange, outbox, QUEUE, sent, tray } from './memory';
-import { put, type Fact } from './queue';
-import { sync } from './sync';
+import { docs, hold, onChange, outbox, QUEUE, release, sent, tray } from './memory';
+import { keep, made, type Fact } from './queue';
+import { afterFrame } from './soon';
 import { discard, retry } from './tray';
 import type { Id } from './types';
+import { byText } from './order';
 
 export type { Effect, Entry, Fact, SentEntry, TrayEntry };
 /** Saved on this phone · received by command · seen by command · refused (in the tray, with its reason). */
@@ -14,9 +15,28 @@ export type ThreeMarks = 'saved' | 'received' | 'seen' | 'refused';
 
 /** Writes a fact down and has it sent as soon as possible; returns the fact's id once the disk has it. */
 export async function record(fact: Fact): Promise<Id> {
-  const entry = await put(signedIn(), fact);
-  void sync();
-  return entry.id;
+  return await recordTogether([fact]);
+}
+
+/**
+ * Writes down several facts of one tap as a whole, in their order; returns the id of the last. Screens show them at once
+ * as being saved, and without them again when the phone could not keep them.
+ */
+export async function recordTogether(facts: readonly Fact[]): Promise<Id> {
+  const mine = signedIn();
+  const entries = facts.map(made);
+  hold(entries);
+  try {
+    await keep(
+      mine,
+      entries,
+      facts.flatMap(({ draft }) => draft ?? []),
+    );
+  } finally {
+    release(entries);
+  }
+  syncSoon();
+  return entries.at(-1)?.id ?? '';
 }
 
 /** What is still only on this phone, in the order it will go. */
@@ -26,7 +46,7 @@ export function pending(): Readable<Entry[]> {
 
 /** What the server (or this phone) refused, newest first. */
 export function refused(): Readable<TrayEntry[]> {
-  return queueView(() => [...tray.values()].sort((a, b) => b.at.localeCompare(a.at)));
+  return queueView(() => [...tray.values()].sort((a, b) => byText(b.at, a.at)));
 }
 
 /** What the server acknowledged in the last 14 days, newest first. */
@@ -59,7 +79,7 @@ export function markStore(id: Id): Readable<ThreeMarks> {
 /** Sends a refused entry again, as it was or with a mended body. */
 export async function sendAgain(id: Id, body?: Record<string, unknown>): Promise<Id | undefined> {
   const entry = await retry(signedIn(), id, body);
-  if (entry) void sync();
+  if (entry) syncSoon();
   return entry?.id;
 }
 
@@ -90,6 +110,11 @@ function base64(bytes: Uint8Array): string {
   let binary = '';
   for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   return btoa(binary);
+}
+
+/** After the screen has said that it is kept: sending is work of its own, and no first screen waits for its code. */
+function syncSoon(): void {
+  afterFrame(() => void import('./sync').then(({ sync }) => sync()));
 }
 
 /** Nobody is signed in on this phone, so there is nobody to write a fact for. */

@@ -30,32 +30,23 @@ export async function keepPhoto(file: Blob): Promise<PhotoRef> {
   // Whose it is, is decided when it was taken: making it smaller takes a moment.
   const mine = store();
   if (!mine) throw new PhotoNotKept('nobody is signed in');
-  let picture: ImageBitmap;
-  try {
-    picture = await createImageBitmap(file, { imageOrientation: 'from-image' });
-  } catch {
-    throw new PhotoUnreadable(file.type);
-  }
-  try {
-    const { longest, quality } = saving() ? SPARING : FULL;
-    const bytes = await scaled(picture, longest, quality);
-    const photo: StoredPhoto = {
-      id: newId(),
-      fact: null,
-      sha256: await sha256(bytes),
-      mime: MIME,
-      size: bytes.byteLength,
-      bytes,
-      thumbnail: await scaled(picture, THUMBNAIL, 0.7),
-      url: null,
-      state: 'waiting',
-      made_at: Date.now(),
-    };
-    await keep(mine, photo);
-    return { id: photo.id, sha256: photo.sha256, size: photo.size, mime: photo.mime };
-  } finally {
-    picture.close();
-  }
+  const { longest, quality } = saving() ? SPARING : FULL;
+  const small = await shrunk(file, longest);
+  const bytes = await encoded(small, quality);
+  const photo: StoredPhoto = {
+    id: newId(),
+    fact: null,
+    sha256: await sha256(bytes),
+    mime: MIME,
+    size: bytes.byteLength,
+    bytes,
+    thumbnail: await encoded(drawn(small, small, THUMBNAIL), 0.7),
+    url: null,
+    state: 'waiting',
+    made_at: Date.now(),
+  };
+  await keep(mine, photo);
+  return { id: photo.id, sha256: photo.sha256, size: photo.size, mime: photo.mime };
 }
 
 /** An address for an `<img>`: the phone's own copy, else the server's. The caller revokes what begins with `blob:`. */
@@ -118,18 +109,54 @@ async function keep(mine: Store, photo: StoredPhoto): Promise<void> {
   }
 }
 
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** The picture made small; the large one, a fifth of a gigabyte for the best cameras, is let go at once. */
+async function shrunk(file: Blob, longest: number): Promise<HTMLCanvasElement> {
+  let large: ImageBitmap;
+  try {
+    large = await createImageBitmap(file, { imageOrientation: 'from-image' });
+  } catch {
+    return await shrunkByElement(file, longest);
+  }
+  try {
+    return drawn(large, large, longest);
+  } finally {
+    large.close();
+  }
+}
+
+/** Safari reads some pictures (HEIC) only as an element of the page. */
+async function shrunkByElement(file: Blob, longest: number): Promise<HTMLCanvasElement> {
+  const picture = new Image();
+  picture.src = URL.createObjectURL(file);
+  try {
+    await picture.decode();
+    return drawn(picture, { width: picture.naturalWidth, height: picture.naturalHeight }, longest);
+  } catch {
+    throw new PhotoUnreadable(file.type);
+  } finally {
+    URL.revokeObjectURL(picture.src);
+  }
+}
+
 /** Drawing anew leaves behind place, time and maker that the camera wrote into the file. */
-async function scaled(picture: ImageBitmap, longest: number, quality: number): Promise<ArrayBuffer> {
-  const factor = Math.min(1, longest / Math.max(picture.width, picture.height));
-  const width = Math.max(1, Math.round(picture.width * factor));
-  const height = Math.max(1, Math.round(picture.height * factor));
+function drawn(picture: CanvasImageSource, size: Size, longest: number): HTMLCanvasElement {
+  const factor = Math.min(1, longest / Math.max(size.width, size.height));
   const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
+  canvas.width = Math.max(1, Math.round(size.width * factor));
+  canvas.height = Math.max(1, Math.round(size.height * factor));
   const pen = canvas.getContext('2d');
   if (!pen) throw new PhotoUnreadable('no canvas');
   pen.imageSmoothingQuality = 'high';
-  pen.drawImage(picture, 0, 0, width, height);
+  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+async function encoded(canvas: HTMLCanvasElement, quality: number): Promise<ArrayBuffer> {
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, MIME, quality));
   if (!blob) throw new PhotoUnreadable('no encoder');
   return await blob.arrayBuffer();

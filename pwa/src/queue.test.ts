@@ -1,7 +1,8 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { type Store } from './db';
 import { newId } from './ids';
-import { choose, itemOf, MAX_BYTES, put, waiting } from './queue';
+import { draftOf, keepDraft } from './drafts';
+import { choose, itemOf, keep, made, MAX_BYTES, put, waiting } from './queue';
 import { freshPhone, restart } from './testing/phone';
 
 let phone: Store;
@@ -21,6 +22,29 @@ test('C3 the queue and drafts are written with strict durability', async () => {
   const seen = vi.spyOn(IDBDatabase.prototype, 'transaction');
   await put(phone, { path: '/tallies/{id}', body: {} });
   expect(seen.mock.calls.at(-1)?.[2]).toEqual({ durability: 'strict' });
+});
+
+test('what one tap made is kept as a whole: a phone that dies in the middle has nothing of it, and the draft still', async () => {
+  await keepDraft('report', { text: 'a queue of two hundred' });
+  const tap = [made({ path: '/incidents/{id}', body: {} }), made({ path: '/reports/{id}', body: {} })];
+  const real = IDBObjectStore.prototype.put;
+  const dying = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...words) {
+    const asked = real.apply(this, words);
+    if ((words[0] as { id?: string }).id === tap[1]!.id) this.transaction.abort();
+    return asked;
+  });
+  await expect(keep(phone, tap, ['report'])).rejects.toThrow();
+  dying.mockRestore();
+  const after = await restart();
+  expect(await waiting(after)).toEqual([]);
+  expect(await draftOf('report')).toEqual({ text: 'a queue of two hundred' });
+
+  await keep(after, tap, ['report']);
+  expect((await waiting(after)).map(({ id, seq }) => [id, seq])).toEqual([
+    [tap[0]!.id, 1],
+    [tap[1]!.id, 2],
+  ]);
+  expect(await draftOf('report')).toBeUndefined();
 });
 
 test('C8 facts keep the order of taps when the clock jumps between them', async () => {

@@ -28,14 +28,14 @@ export interface Fact {
   draft?: string;
 }
 
-/** Writes a fact down; when this returns, the disk has it. */
-export async function put(store: Store, fact: Fact): Promise<Entry> {
+/** A fact as it will stand in the queue; its sequence comes with the writing. */
+export function made(fact: Fact): Entry {
   const id = fact.id ?? newId();
   const path = (fact.path.startsWith(API) ? fact.path : API + fact.path).replaceAll('{id}', id);
   const effects =
     fact.optimistic === undefined ? [] : Array.isArray(fact.optimistic) ? fact.optimistic : [fact.optimistic];
   const occurred = (fact.body['occurred_at'] as string | undefined) ?? stamp();
-  const entry: Entry = {
+  return {
     id,
     seq: 0,
     priority: /^\/api\/v1\/alerts\/[^/]+\/(answers|receipts)\//.test(path) ? 0 : 1,
@@ -50,22 +50,47 @@ export async function put(store: Store, fact: Fact): Promise<Entry> {
     attempts: 0,
     not_before: 0,
   };
-  const stores = ['outbox', 'meta', 'blobs', 'drafts'] as const;
+}
+
+/**
+ * Writes down what one tap made, in its order and as a whole: after a killed page all of it is there or nothing. When this
+ * returns, the disk has it. `drafts` are those it makes needless.
+ */
+export async function keep(store: Store, entries: readonly Entry[], drafts: readonly string[] = []): Promise<void> {
   await store.write(
-    [...stores],
+    ['outbox', 'meta', 'blobs', 'drafts'],
     async (tx) => {
-      entry.seq = await nextSeq(tx);
-      await tx.objectStore('outbox').put(entry);
-      for (const photo of entry.photos) {
-        const kept = await tx.objectStore('blobs').get(photo);
-        if (kept) await tx.objectStore('blobs').put({ ...kept, fact: id });
+      for (const { id, photos } of entries) {
+        for (const photo of photos) {
+          const kept = await tx.objectStore('blobs').get(photo);
+          if (kept) quietly(tx.objectStore('blobs').put({ ...kept, fact: id }));
+        }
       }
-      if (fact.draft !== undefined) await tx.objectStore('drafts').delete(fact.draft);
+      let seq = await lastSeq(tx);
+      for (const entry of entries) {
+        entry.seq = ++seq;
+        quietly(tx.objectStore('outbox').put(entry));
+      }
+      quietly(tx.objectStore('meta').put(seq, 'seq'));
+      for (const draft of drafts) quietly(tx.objectStore('drafts').delete(draft));
+      // Nothing more is coming: the disk need not wait for each answer.
+      tx.commit();
     },
     true,
   );
-  announce({ person: store.person, queue: { outbox: [entry] } });
+  announce({ person: store.person, queue: { outbox: [...entries] } });
+}
+
+/** Writes one fact down; when this returns, the disk has it. */
+export async function put(store: Store, fact: Fact): Promise<Entry> {
+  const entry = made(fact);
+  await keep(store, [entry], fact.draft === undefined ? [] : [fact.draft]);
   return entry;
+}
+
+/** A request whose failure ends the transaction, which is where it is told. */
+function quietly(request: Promise<unknown>): void {
+  request.catch(() => undefined);
 }
 
 /** Everything waiting, in the order it goes: answers and receipts first, then by sequence. */
@@ -217,10 +242,13 @@ export function textOf(entry: Entry): string {
 }
 
 export async function nextSeq(tx: WriteTx): Promise<number> {
-  const meta = tx.objectStore('meta');
-  const seq = ((await meta.get('seq')) as number | undefined) ?? 0;
-  await meta.put(seq + 1, 'seq');
-  return seq + 1;
+  const seq = (await lastSeq(tx)) + 1;
+  await tx.objectStore('meta').put(seq, 'seq');
+  return seq;
+}
+
+async function lastSeq(tx: WriteTx): Promise<number> {
+  return ((await tx.objectStore('meta').get('seq')) as number | undefined) ?? 0;
 }
 
 export function plain({ id, seq, priority, path, body, effects, photos, made_at, attempts, not_before }: Entry): Entry {

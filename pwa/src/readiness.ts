@@ -4,6 +4,7 @@ import { derived, readable, type Readable } from 'svelte/store';
 import { now } from './clock';
 import { all, watch } from './rows';
 import type { Duty, Id, Person, Reachability, Shortfall, Words } from './types';
+import { byText } from './order';
 
 export interface OutOfReach {
   person: Person;
@@ -35,9 +36,7 @@ export function readiness(): Readable<Readiness> {
 export const reachOf = (person: Id): Readable<Reachability[]> =>
   watch(
     async () =>
-      (await all('reachability'))
-        .filter((one) => one.person === person)
-        .sort((a, b) => a.channel.localeCompare(b.channel)),
+      (await all('reachability')).filter((one) => one.person === person).sort((a, b) => byText(a.channel, b.channel)),
     ['reachability'],
     [],
   );
@@ -93,6 +92,6 @@ export function isOnDuty(duties: readonly Duty[], person: Id, team: Id, at: numb
         Date.parse(one.starts_at) <= at &&
         (one.ends_at === null || Date.parse(one.ends_at) > at),
     )
-    .sort((a, b) => a.starts_at.localeCompare(b.starts_at) || a.id.localeCompare(b.id));
+    .sort((a, b) => byText(a.starts_at, b.starts_at) || byText(a.id, b.id));
   return running.at(-1)?.kind === 'on';
 }

@@ -185,3 +185,57 @@ test('what another tab wrote is seen here', async () => {
   await vi.waitFor(async () => expect(await all('person')).toEqual([]));
   other.close();
 });
+
+const tick = {
+  path: '/items/i1/marks/{id}',
+  body: { value: 'done' },
+  optimistic: { type: 'mark' as const, id: '{id}', doc: { item: 'i1', value: 'done' } },
+};
+
+test('a tap shows at once as being saved, as saved only when the disk has it, and not at all when it could not be', async () => {
+  await all('mark');
+  const shown: [saving: boolean | undefined, queued: number][] = [];
+  const look = (marks: { saving?: boolean }[] | undefined) => {
+    if (marks?.length) shown.push([marks[0]?.saving, value(pending()).length]);
+  };
+  stops.push(watch(() => all('mark'), ['mark']).subscribe(look));
+  const real = IDBDatabase.prototype.transaction;
+  const id = await record(tick);
+  await vi.waitFor(() => expect(shown).toContainEqual([undefined, 1]));
+  expect(shown[0]).toEqual([true, 0]);
+  expect(await get('mark', id)).toMatchObject({ value: 'done' });
+
+  const full = vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (
+    this: IDBDatabase,
+    ...words
+  ) {
+    if (words[1] === 'readwrite') throw new DOMException('no room', 'QuotaExceededError');
+    return real.apply(this, words);
+  });
+  const refusal = record({ ...tick, body: { value: 'not_done' } });
+  expect(await all('mark')).toHaveLength(2);
+  await expect(refusal).rejects.toThrow('no room');
+  full.mockRestore();
+  expect(await all('mark')).toHaveLength(1);
+});
+
+test('the timeline is read after the first screen, and what is announced meanwhile has the last word', async () => {
+  server.row('incident:i', 'incident', 'i', { id: 'i', title: 'first' });
+  for (const id of ['e1', 'e2']) server.row('incident:i', 'entry', id, { id, text: 'old' });
+  await pull(phone);
+  phone = await restart();
+  const reads = vi.spyOn(IDBIndex.prototype, 'getAll');
+  expect(await get<{ title: string }>('incident', 'i')).toMatchObject({ title: 'first' });
+  expect(reads.mock.calls).toEqual([]);
+
+  server.row('incident:i', 'entry', 'e1', null);
+  server.row('incident:i', 'entry', 'e2', { id: 'e2', text: 'new' });
+  server.row('incident:i', 'entry', 'e3', { id: 'e3', text: 'new' });
+  const [, entries] = await Promise.all([pull(phone), all<{ id: string; text: string }>('entry')]);
+  expect(reads.mock.calls.map(([asked]) => asked)).toEqual(['entry', 'plan']);
+  expect(entries.length).toBeGreaterThan(0);
+  expect((await all<{ id: string; text: string }>('entry')).sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
+    { id: 'e2', text: 'new' },
+    { id: 'e3', text: 'new' },
+  ]);
+});

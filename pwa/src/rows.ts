@@ -8,7 +8,7 @@ import type { Docs, Id, RowType } from './types';
 export async function all<K extends RowType>(type: K): Promise<Docs[K][]>;
 export async function all<T>(type: string): Promise<T[]>;
 export async function all(type: string): Promise<unknown[]> {
-  await ready();
+  await ready(type);
   return [...docs(type).values()];
 }
 
@@ -16,12 +16,12 @@ export async function all(type: string): Promise<unknown[]> {
 export async function get<K extends RowType>(type: K, id: Id): Promise<Docs[K] | undefined>;
 export async function get<T>(type: string, id: Id): Promise<T | undefined>;
 export async function get(type: string, id: Id): Promise<unknown> {
-  await ready();
+  await ready(type);
   return docs(type).get(id);
 }
 
 /**
- * A store that runs `query` again whenever rows of `types`, or anything in the queue, changed. It holds `initial`
+ * A store that runs `query` again whenever rows of `types`, or what this phone made of them, changed. It holds `initial`
  * (undefined if left out) until the first answer; an older answer never replaces a newer one.
  */
 export function watch<T>(query: () => Promise<T>, types: readonly string[]): Readable<T | undefined>;

@@ -1,6 +1,6 @@
 /** Who is using this phone, for code that writes a fact rather than watches. */
 import { get } from 'svelte/store';
-import { me } from './session';
+import { me } from './who';
 import type { Id, Me } from './types';
 
 /** The id of the person signed in; an empty id when nobody is, which matches nobody. */

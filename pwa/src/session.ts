@@ -1,71 +1,19 @@
-/** Who is signed in on this phone: known from the store at a cold offline start, confirmed by the server when it answers. */
+/** Signing in and out, and the server's word on who is signed in; `who.ts` holds what the phone knows by itself. */
 
-import { readonly, writable, type Readable } from 'svelte/store';
 import { call, Offline, Refused, speak } from './api';
-import { announce, hear } from './changes';
-import { setSetting, setting, store, Store, useStore } from './db';
-import { erase, finishErasing, forgetPictures } from './erase';
+import { announce } from './changes';
+import { setSetting, setting, store, Store } from './db';
+import { erase, forgetPictures } from './erase';
 import { changeEpoch, flush, forgetBackOff, heard, stopped } from './flush';
-import { restore, skew } from './clock';
 import { newId } from './ids';
 import { exclusive } from './locks';
-import { load } from './memory';
 import { checkSubscription, unsubscribe } from './push';
-import { forgetPlace } from './place';
-import { note } from './status';
 import type { Id, Me } from './types';
 import { uploadWaiting } from './uploads';
+import { become, me, meNow, show } from './who';
 
-const HINT = 'tocsin.person';
-const KEEP_CONTACT_EVERY_MS = 15_000;
-let contactKept = 0;
-const who = writable<Me | null>(null);
-/** The person signed in, null when nobody is; undefined is never shown because `startSession` comes before the first screen. */
-export const me: Readable<Me | null> = readonly(who);
-let known: Me | null = null;
-
-/** Opens the store of the person last signed in and shows them at once; asks the server only afterwards. */
-export async function startSession(): Promise<Me | null> {
-  const likely = hint();
-  const opening = likely ? become(likely) : null;
-  const [person, contact] = await Promise.all([setting<Id | null>('person'), setting<Contact>('contact'), opening]);
-  restore(contact?.skew ?? 0);
-  if (contact) note({ lastContact: contact.at, skew: contact.skew });
-  if ((person ?? null) !== likely) {
-    const mistaken = known === null ? store() : null;
-    await become(person ?? null);
-    // Opening made an empty store for somebody whom the worker had forgotten meanwhile.
-    await mistaken?.destroy();
-  }
-  void finishErasing();
-  hear((change) => {
-    if (change.connection?.lastContact) keepContact(change.connection.lastContact);
-    if (change.session === 'in' && change.person !== store()?.person) void become(change.person);
-    if ((change.session === 'out' || change.session === 'wiped') && change.person === known?.person.id)
-      void become(null);
-  });
-  return known;
-}
-
-/** Whether a store that could not be opened at the start can be opened now: an old tab was closed. */
-export async function storeIsBack(): Promise<boolean> {
-  try {
-    const person = (await setting<Id | null>('person')) ?? hint();
-    if (!person) return true;
-    const mine = new Store(person);
-    await mine.meta('me');
-    mine.close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** For a page that was asleep: who is signed in may have changed meanwhile. */
-export async function lookAgain(): Promise<void> {
-  const person = (await setting<Id | null>('person')) ?? null;
-  if (person !== (store()?.person ?? null)) await become(person);
-}
+// Refusals come in the language of whoever is signed in.
+me.subscribe((who) => who && speak(who.person.locale));
 
 /** Asks the server who is signed in, so that rights, spaces and the push key are current. */
 export async function confirmSession(): Promise<void> {
@@ -102,12 +50,6 @@ export async function enrol(token: string): Promise<Me> {
   return await arrive(await call<Me>('POST', '/sessions/enrolments', { body: { token, device: await device() } }));
 }
 
-/** When the server was last heard, in phone time, and the clocks' difference then; ms. */
-export interface Contact {
-  at: number;
-  skew: number;
-}
-
 export interface LeftBehind {
   /** Facts the server does not have: waiting and refused ones. */
   entries: number;
@@ -125,7 +67,7 @@ export async function signOut(pending: 'send' | 'discard' = 'send'): Promise<{ d
   const left = await leftBehind(mine);
   if (pending === 'send' && (left.entries > 0 || left.photos > 0)) return { done: false, left };
   await setSetting('leaving', true);
-  await unsubscribe(known?.device.id ?? null).catch(() => undefined);
+  await unsubscribe(meNow()?.device.id ?? null).catch(() => undefined);
   await endOnServer();
   await erase(mine, 'out');
   return { done: true, left };
@@ -134,8 +76,10 @@ export async function signOut(pending: 'send' | 'discard' = 'send'): Promise<{ d
 /** Changes the language or theme that follows a person from phone to phone. */
 export async function savePreferences(part: { locale?: 'zh' | 'en'; theme?: string }): Promise<void> {
   await call('PUT', '/me/preferences', { body: part });
-  if (part.locale && known && store()) {
-    await keep(store()!, { ...known, person: { ...known.person, locale: part.locale } });
+  const known = meNow();
+  const mine = store();
+  if (part.locale && known && mine) {
+    await keep(mine, { ...known, person: { ...known.person, locale: part.locale } });
   }
 }
 
@@ -203,24 +147,9 @@ async function endOnServer(): Promise<void> {
   }
 }
 
-async function become(person: Id | null): Promise<void> {
-  remember(person);
-  const mine = useStore(person);
-  await load();
-  const kept = mine?.left ? null : await mine?.meta<Me>('me');
-  // Another sign-in or sign-out may have come in between; the last one stands.
-  if (store() === mine) show(kept ?? null);
-}
-
 async function keep(mine: Store, answer: Me): Promise<void> {
   await mine.setMeta('me', answer);
   if (store() === mine) show(answer);
-}
-
-function show(next: Me | null): void {
-  known = next;
-  if (next) speak(next.person.locale);
-  who.set(next);
 }
 
 /** This browser's own device: its id is made once and outlives the people who use it. */
@@ -254,31 +183,4 @@ export function deviceName(agent: string): string {
     [/Safari/, 'Safari'],
   ]);
   return [system, browser].filter(Boolean).join(' · ') || 'Browser';
-}
-
-/** Kept now and then, so that a cold start without a network counts limits rightly and says since when it heard nothing. */
-function keepContact(at: number): void {
-  if (at - contactKept < KEEP_CONTACT_EVERY_MS) return;
-  contactKept = at;
-  void setSetting('contact', { at, skew: skew() } satisfies Contact);
-}
-
-/** Whose store to open while the shared one is still opening: saves a tenth of a second at a cold start. */
-function hint(): Id | null {
-  try {
-    return localStorage.getItem(HINT);
-  } catch {
-    return null;
-  }
-}
-
-function remember(person: Id | null): void {
-  try {
-    // Where one person was is no place for the next.
-    if (localStorage.getItem(HINT) !== person) forgetPlace();
-    if (person) localStorage.setItem(HINT, person);
-    else localStorage.removeItem(HINT);
-  } catch {
-    // It is only a hint.
-  }
 }

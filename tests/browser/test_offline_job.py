@@ -20,10 +20,11 @@ PLAN = Path(__file__).parent / "every-item.yaml"
 GPS, MAKER = 0x8825, 0x010F
 
 
-def picture(name: str) -> FilePayload:
+def picture(name: str, *, megapixels: int = 2) -> FilePayload:
     """A photo as a camera gives it: large, and with place and maker written into it."""
     found = io.BytesIO()
-    image = Image.effect_noise((1800, 1350), 40).convert("RGB")
+    size = {2: (1800, 1350), 48: (8000, 6000)}[megapixels]
+    image = Image.effect_noise((1800, 1350), 40).resize(size, Image.Resampling.NEAREST).convert("RGB")
     written = Image.Exif()
     written[MAKER] = "Camera of 罗大勇"
     written[GPS] = {1: "N", 2: (30.0, 16.0, 27.0), 3: "E", 4: (120.0, 3.0, 18.0)}
@@ -84,8 +85,17 @@ def begin_report(me: Someone, incident: str) -> None:
     me.go(f"#/report?incident={incident}")
     page.locator("fieldset label", has_text="人流拥挤").click()
     page.get_by_label("说明").fill("西检票口排队约两百人")
-    for name in ("gate.jpg", "hall.jpg"):
-        page.locator("input[type=file]").last.set_input_files(picture(name))
+    pick = page.locator("input[type=file]").last
+    pick.set_input_files(picture("gate.jpg"))
+    expect(page.locator("li.shot img")).to_have_count(1)
+    # What the browser cannot read is told; the words and the other picture stay, and the best of cameras is not too much.
+    pick.set_input_files(
+        {"name": "IMG_2041.HEIC", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic" + bytes(900)}
+    )
+    expect(page.get_by_role("alert").filter(has_text="可能是 HEIC 格式")).to_be_visible()
+    expect(page.get_by_label("说明")).to_have_value("西检票口排队约两百人")
+    pick.set_input_files(picture("hall.jpg", megapixels=48))
+    expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.locator("li.shot img")).to_have_count(2)
     page.get_by_role("button", name="定位").click()
     expect(page.get_by_text("已定位")).to_be_visible()
@@ -129,10 +139,11 @@ def test_the_whole_job_on_a_phone_that_is_killed_and_killed_again(
     until(lambda: True if any(one["value"] == "两副对讲" for one in me.stored("drafts")) else None)
     told = len(me.stored("outbox"))
 
-    # Killed right after a tap, and started again: every mark is there, and so is what was half typed.
+    # Killed the moment the screen says that a tap is saved: every mark is there, and so is what was half typed.
     box = item(page, "东门已打开").get_by_role("checkbox")
     box.click()
     expect(box).to_have_attribute("aria-checked", "false")
+    expect(item(page, "东门已打开").locator("[data-mark=saved]")).to_be_visible()
     phone.kill()
     me = phone.open(offline=True)
     page = me.page

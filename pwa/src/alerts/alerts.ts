@@ -5,6 +5,7 @@ import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type { Alert, AnswerKind, Id, Incident, Order, Recipient } from '../types';
 import type { Readable } from 'svelte/store';
+import { byText } from '../order';
 
 export interface AlertView {
   alert: Alert;
@@ -60,7 +61,7 @@ export function ordered(views: readonly AlertView[], waitingFirst = true): Alert
     (waiting || !waitingFirst ? 0 : 100) +
     (alert.critical ? 0 : 10) +
     (alert.level?.colour ? URGENCY[alert.level.colour] : 5);
-  return [...views].sort((a, b) => rank(a) - rank(b) || b.alert.issued_at.localeCompare(a.alert.issued_at));
+  return [...views].sort((a, b) => rank(a) - rank(b) || byText(b.alert.issued_at, a.alert.issued_at));
 }
 
 /** The answers that make sense next; a correction may still choose any. */

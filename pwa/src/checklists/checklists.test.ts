@@ -1,8 +1,10 @@
 /** An item's state is the fold of its marks; a safety-critical item in dispute is never done. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Checklist, Item, Mark } from '../types';
 import { holds } from '../conditions';
-import { folded, measured, settle } from './checklists';
+import { waiting } from '../queue';
+import { freshPhone } from '../testing/phone';
+import { folded, mark as markItem, measured, settle } from './checklists';
 
 const list: Checklist = {
   id: 'c',
@@ -124,4 +126,21 @@ describe('a measured value', () => {
     expect(measured(gas, '25.1')).toEqual({ ok: false, why: 'outside', value: 25.1 });
     expect(measured(gas, '-1')).toEqual({ ok: false, why: 'outside', value: -1 });
   });
+});
+
+it('keeps a mark and the picture that proves it by one transaction', async () => {
+  const { phone } = await freshPhone();
+  const writes = vi.spyOn(IDBDatabase.prototype, 'transaction');
+  const state = folded(list, [item('i1', { kind: 'photo', incident: 'i' })], [], new Map()).items[0]!;
+  const photo = { id: 'p1', sha256: 'x', size: 3, mime: 'image/jpeg' };
+  const id = await markItem(state, 'done', { photo });
+  const strict = writes.mock.calls.filter(([, mode, how]) => mode === 'readwrite' && how?.durability === 'strict');
+  expect(strict).toHaveLength(1);
+  expect(
+    (await waiting(phone)).map(({ path, photos, body }) => [path.split('/')[3], photos, body['photo'] ?? null]),
+  ).toEqual([
+    ['reports', ['p1'], null],
+    ['items', [], 'p1'],
+  ]);
+  expect((await waiting(phone))[1]?.id).toBe(id);
 });

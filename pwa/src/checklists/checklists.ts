@@ -3,11 +3,12 @@ import { stamp } from '../clock';
 import { holds, known, type Known } from '../conditions';
 import { draftOf, dropDraft, keepDraft } from '../drafts';
 import { say, title, unit as unitWord } from '../i18n/say';
-import { record } from '../outbox';
+import { recordTogether, type Fact as Made } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type { Checklist, Id, Incident, Item, Mark, PhotoRef } from '../types';
 import type { Readable } from 'svelte/store';
+import { byText } from '../order';
 
 export interface ItemState {
   item: Item;
@@ -127,18 +128,24 @@ export interface MarkDetails {
   photo?: PhotoRef | undefined;
 }
 
-/** Marks an item, naming the mark it was based on, so that a disagreement comes to light. */
-export async function mark(state: ItemState, value: string | number, details: MarkDetails = {}): Promise<Id> {
+/** An item and the mark that stood when the tap was made. */
+export interface Markable {
+  item: Item;
+  current: Pick<Mark, 'id'> | undefined;
+}
+
+/** Marks an item, naming the mark it was based on, so that a disagreement comes to light. Its picture is kept with it or not at all. */
+export async function mark(state: Markable, value: string | number, details: MarkDetails = {}): Promise<Id> {
   const at = stamp();
   const { item, current } = state;
-  if (details.photo) await reportPhoto(item, details.photo, at);
+  const pictured = details.photo ? [await photoReport(item, details.photo, at)] : [];
   const said: Record<string, unknown> = { value };
   if (typeof value === 'number' && item.unit) said['unit'] = item.unit;
   if (details.note) said['note'] = details.note;
   if (details.reason) said['reason'] = details.reason;
   if (details.photo) said['photo'] = details.photo.id;
   if (current) said['based_on'] = current.id;
-  return record({
+  const marked: Made = {
     path: `/items/${item.id}/marks/{id}`,
     draft: draftKey(item),
     body: { ...said, occurred_at: at },
@@ -147,18 +154,19 @@ export async function mark(state: ItemState, value: string | number, details: Ma
       id: '{id}',
       doc: { note: null, based_on: null, ...said, item: item.id, by: whoIsIn(), occurred_at: at },
     },
-  });
+  };
+  return await recordTogether([...pictured, marked]);
 }
 
 /** A picture travels with a report, which everybody at the incident sees; the mark then names it. */
-async function reportPhoto(item: Item, photo: PhotoRef, at: string): Promise<void> {
+async function photoReport(item: Item, photo: PhotoRef, at: string): Promise<Made> {
   const incident = item.incident ?? (await get('checklist', item.checklist))?.incident;
   const body = {
     ...(incident ? { incident } : {}),
     ...{ chain: 'first', type: 'status', text: title(item.title), photos: [photo], occurred_at: at },
   };
   const empty = { previous: null, place: null, position: null, counts: {}, fields: {}, struck: null };
-  await record({
+  return {
     path: '/reports/{id}',
     body,
     photos: [photo.id],
@@ -167,7 +175,7 @@ async function reportPhoto(item: Item, photo: PhotoRef, at: string): Promise<voi
       id: '{id}',
       doc: { ...empty, ...body, photos: [{ ...photo, state: 'waiting' }], by: whoIsIn() },
     },
-  });
+  };
 }
 
 const draftKey = (item: Item): string => `mark:${item.id}`;
@@ -180,9 +188,7 @@ export function keepTyped(item: Item, typed: string): Promise<void> {
 export const typedBefore = (item: Item): Promise<string | undefined> => draftOf<string>(draftKey(item));
 
 function inOrder(marks: readonly Mark[]): Mark[] {
-  return [...marks].sort(
-    (a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '') || a.id.localeCompare(b.id),
-  );
+  return [...marks].sort((a, b) => byText(a.occurred_at, b.occurred_at) || byText(a.id, b.id));
 }
 
 /** `0～25 %`: the bounds of a number as people read them; empty when there are none. */

@@ -2,11 +2,12 @@
 import { stamp } from '../clock';
 import { draftOf, dropDraft, keepDraft } from '../drafts';
 import { newId } from '../ids';
-import { record } from '../outbox';
+import { record, recordTogether, type Fact } from '../outbox';
 import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type { Id, Incident, PhotoRef, Plan, Position, Report } from '../types';
 import type { Readable } from 'svelte/store';
+import { byText } from '../order';
 
 export const REPORT_TYPES = [
   'fault',
@@ -75,7 +76,7 @@ export function reports(incident?: Id): Readable<Report[] | undefined> {
     async () =>
       (await all('report'))
         .filter((one) => incident === undefined || one.incident === incident)
-        .sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
+        .sort((a, b) => byText(b.occurred_at, a.occurred_at)),
     ['report'],
   );
 }
@@ -83,9 +84,7 @@ export function reports(incident?: Id): Readable<Report[] | undefined> {
 export function myReports(): Readable<Report[]> {
   return watch(
     async () =>
-      (await all('report'))
-        .filter((one) => one.by === whoIsIn())
-        .sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
+      (await all('report')).filter((one) => one.by === whoIsIn()).sort((a, b) => byText(b.occurred_at, a.occurred_at)),
     ['report'],
     [],
   );
@@ -122,9 +121,12 @@ export function chainOf(report: Report, all: readonly Report[]): Report[] {
       }
     }
   }
-  return all
-    .filter((one) => linked.has(one.id))
-    .sort((a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? ''));
+  return all.filter((one) => linked.has(one.id)).sort((a, b) => byText(a.occurred_at, b.occurred_at));
+}
+
+/** Others that follow the same report: two people wrote on without knowing of each other, and both versions stand. */
+export function besides(report: Report, chain: readonly Report[]): Report[] {
+  return chain.filter((one) => one.id !== report.id && one.previous !== null && one.previous === report.previous);
 }
 
 export interface ReportChoices {
@@ -171,11 +173,18 @@ export function saysNothing(draft: Draft): boolean {
   return VAGUE.has(draft.type) && !draft.text.trim() && draft.photos.length === 0 && !counted;
 }
 
-/** Sends the draft: raises the incident first when asked to, then the report that belongs to it. Returns the report's id. */
-export async function send(draft: Draft, title: string): Promise<Id> {
-  const id = newId();
+/**
+ * Sends the draft: the incident it raises when asked to, then the report that belongs to it, kept as a whole. Returns the
+ * report's id.
+ */
+export function send(draft: Draft, title: string): Promise<Id> {
   const at = stamp();
-  const incident = draft.incident ?? (draft.raise ? await raised(draft, title, at) : null);
+  const raises = draft.incident === null && draft.raise ? raised(draft, title, at) : null;
+  const incident = draft.incident ?? raises?.id ?? null;
+  return recordTogether([...(raises ? [raises] : []), reported(draft, incident, at)]);
+}
+
+function reported(draft: Draft, incident: Id | null, at: string): Fact {
   const body: Record<string, unknown> = { chain: draft.chain, type: draft.type ?? 'other', occurred_at: at };
   const counts = Object.fromEntries(Object.entries(draft.counts).filter(([, n]) => n > 0));
   if (incident) body['incident'] = incident;
@@ -185,8 +194,7 @@ export async function send(draft: Draft, title: string): Promise<Id> {
   if (draft.text.trim()) body['text'] = draft.text.trim();
   if (Object.keys(counts).length) body['counts'] = counts;
   if (draft.photos.length) body['photos'] = draft.photos;
-  return record({
-    id,
+  return {
     path: '/reports/{id}',
     body,
     photos: draft.photos.map((one) => one.id),
@@ -208,16 +216,17 @@ export async function send(draft: Draft, title: string): Promise<Id> {
         by: whoIsIn(),
       },
     },
-  });
+  };
 }
 
-async function raised(draft: Draft, title: string, at: string): Promise<Id> {
+function raised(draft: Draft, title: string, at: string): Fact & { id: Id } {
   const body: Record<string, unknown> = { title, occurred_at: at };
   if (draft.plan) body['plan'] = draft.plan;
   if (draft.place) body['place'] = draft.place;
   if (draft.position) body['position'] = draft.position;
   if (draft.text.trim()) body['text'] = draft.text.trim();
-  return record({
+  return {
+    id: newId(),
     path: '/incidents/{id}',
     body,
     optimistic: {
@@ -240,7 +249,7 @@ async function raised(draft: Draft, title: string, at: string): Promise<Id> {
         occurred_at: at,
       },
     },
-  });
+  };
 }
 
 export function strike(report: Report, reason: string): Promise<Id> {

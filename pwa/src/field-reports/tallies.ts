@@ -6,6 +6,7 @@ import { all, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type { Id, Place, Tally } from '../types';
 import type { Readable } from 'svelte/store';
+import { byText } from '../order';
 
 export const WINDOW_SECONDS = 30;
 
@@ -17,16 +18,12 @@ export interface GateCount {
 }
 
 export const tallies = (): Readable<Tally[]> =>
-  watch(
-    async () => (await all('tally')).sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '')),
-    ['tally'],
-    [],
-  );
+  watch(async () => (await all('tally')).sort((a, b) => byText(b.occurred_at, a.occurred_at)), ['tally'], []);
 
 /** Places where people are counted: gates first. */
 export function countingPlaces(places: Iterable<Place>): Place[] {
   const rank = { gate: 0, hall: 1, area: 2, site: 3, room: 4, point: 5 };
-  return [...places].sort((a, b) => rank[a.kind] - rank[b.kind] || a.code.localeCompare(b.code));
+  return [...places].sort((a, b) => rank[a.kind] - rank[b.kind] || byText(a.code, b.code));
 }
 
 /** Sums of a place today; a count of those present starts the sum anew from that moment. */
@@ -36,9 +33,7 @@ export function countAt(place: Id, list: readonly Tally[], since: string): GateC
     own
       .filter((one) => one.kind === kind && (one.occurred_at ?? '') > after)
       .reduce((total, one) => total + one.count, 0);
-  const counted = own
-    .filter((one) => one.kind === 'present')
-    .sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? ''))[0];
+  const counted = own.filter((one) => one.kind === 'present').sort((a, b) => byText(b.occurred_at, a.occurred_at))[0];
   const after = counted?.occurred_at ?? '';
   return {
     in: sum('in'),

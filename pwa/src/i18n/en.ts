@@ -93,6 +93,7 @@ export const en: Words = {
   },
   marks: {
     label: 'Progress',
+    saving: 'saving',
     saved: 'saved on this phone',
     received: 'reached command',
     seen: 'seen by command',
@@ -189,6 +190,7 @@ export const en: Words = {
       email: 'e-mail',
     },
     on_behalf: 'Answer for someone',
+    answers_given: 'Answered',
     on_behalf_hint: 'When the answer came by radio or telephone, record it for them.',
     eta: 'When will you be there',
     eta_minutes: (n) => `${n} min`,
@@ -467,6 +469,8 @@ export const en: Words = {
     photo_remove: 'Remove photo',
     photos: (n) => many(n, 'photo'),
     photo_state: { waiting: 'to be uploaded', delivered: 'arrived', refused: 'not accepted' },
+    photo_unreadable:
+      'This browser cannot read that picture; it may be HEIC. The text and other photos are kept: take one here, or pick a JPEG.',
     photo_failed: 'The photo could not be prepared. The text is kept; please take another.',
     photo_tap: 'Tap to load',
     photo_no_room:
@@ -498,6 +502,7 @@ export const en: Words = {
     no_plan: 'Not sure',
     needed: 'Please choose what happened.',
     too_little: 'For this kind of report, add a few words, a photo or a number.',
+    besides: 'Another report follows the same one; both are kept.',
     follow_up: 'Follow up',
     finish: 'Final report',
     strike: 'Strike',

@@ -1,8 +1,7 @@
 /** The words in the language spoken now, and the small rules of saying times, spans and two-language titles in it. */
-import { en } from './en';
-import { locale, speak, type Locale } from './locale.svelte';
+import { locale, words, type Locale } from './locale.svelte';
 import { UNITS } from './units';
-import { zh, type Words } from './zh';
+import type { Words } from './zh';
 
 export type { Locale };
 export type Titled = { zh?: string | null; en?: string | null } | string | null | undefined;
@@ -11,11 +10,8 @@ export const say = {
   get locale(): Locale {
     return locale();
   },
-  set locale(next: Locale) {
-    speak(next);
-  },
   get t(): Words {
-    return locale() === 'zh' ? zh : en;
+    return words();
   },
 };
 

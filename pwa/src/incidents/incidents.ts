@@ -23,6 +23,7 @@ import type {
 import { byUrgency } from '../ui/limits';
 import type { Readable } from 'svelte/store';
 import { levelsOf } from './plan-words';
+import { byText } from '../order';
 
 export * from './plan-words';
 
@@ -65,7 +66,7 @@ export function incidents(): Readable<IncidentLine[] | undefined> {
 
 export function sorted(list: readonly Incident[]): Incident[] {
   const rank = (one: Incident): number => (isOpen(one) ? 0 : 10) + (one.level?.colour ? COLOURS[one.level.colour] : 4);
-  return [...list].sort((a, b) => rank(a) - rank(b) || b.started_at.localeCompare(a.started_at));
+  return [...list].sort((a, b) => rank(a) - rank(b) || byText(b.started_at, a.started_at));
 }
 
 /** Limits that run on incidents I can see, the most pressing first. */
@@ -104,8 +105,8 @@ export function incidentOf(id: Id): Readable<IncidentView | null | undefined> {
       proposals: own(proposals).filter((one) => one.status === 'open'),
       proposed: own(proposals)
         .filter((one) => one.kind === 'level')
-        .sort((a, b) => b.made_at.localeCompare(a.made_at)),
-      orders: own(orders).sort((a, b) => a.issued_at.localeCompare(b.issued_at)),
+        .sort((a, b) => byText(b.made_at, a.made_at)),
+      orders: own(orders).sort((a, b) => byText(a.issued_at, b.issued_at)),
       modes: own(modes).sort(newestFirst),
       back_entries: own(entries),
       facts: own(facts).sort(newestFirst),
@@ -119,10 +120,7 @@ export function timelineOf(incident: Id): Readable<Entry[] | undefined> {
     async () =>
       (await all('entry'))
         .filter((one) => one.incident === incident)
-        .sort(
-          (a, b) =>
-            (b.seq ?? Infinity) - (a.seq ?? Infinity) || (b.occurred_at ?? '').localeCompare(a.occurred_at ?? ''),
-        ),
+        .sort((a, b) => (b.seq ?? Infinity) - (a.seq ?? Infinity) || byText(b.occurred_at, a.occurred_at)),
     ['entry'],
   );
 }
@@ -361,5 +359,5 @@ export function completeBackEntry(entry: BackEntry, quantity: number): Promise<I
 }
 
 function newestFirst(a: { occurred_at?: string }, b: { occurred_at?: string }): number {
-  return (b.occurred_at ?? '').localeCompare(a.occurred_at ?? '');
+  return byText(b.occurred_at, a.occurred_at);
 }

@@ -5,6 +5,7 @@ import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type { Id, Incident, Movement, MovementKind, RequestState, Supply, SupplyRequest } from '../types';
 import type { Readable } from 'svelte/store';
+import { byText } from '../order';
 
 export interface RequestView {
   request: SupplyRequest;
@@ -20,7 +21,7 @@ export function requests(incident?: Id): Readable<RequestView[] | undefined> {
     const [list, movements, kit] = await Promise.all([all('request'), all('movement'), all('supply')]);
     return list
       .filter((one) => incident === undefined || one.incident === incident)
-      .sort((a, b) => (b.occurred_at ?? '').localeCompare(a.occurred_at ?? ''))
+      .sort((a, b) => byText(b.occurred_at, a.occurred_at))
       .map((request) => viewOf(request, movements, kit));
   }, ['request', 'movement', 'supply']);
 }
@@ -41,7 +42,7 @@ function viewOf(request: SupplyRequest, movements: Movement[], kit: Supply[]): R
     supply: kit.find((one) => one.id === request.supply),
     movements: movements
       .filter((one) => one.request === request.id)
-      .sort((a, b) => (a.occurred_at ?? '').localeCompare(b.occurred_at ?? '')),
+      .sort((a, b) => byText(a.occurred_at, b.occurred_at)),
   };
 }
 

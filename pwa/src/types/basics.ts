@@ -26,6 +26,8 @@ export interface FromFact {
 /** Set by the phone alone: some of this document is still only on this phone. */
 export interface Folded {
   pending?: boolean;
+  /** Not even kept on this phone yet: the disk is being asked. */
+  saving?: boolean;
 }
 
 export interface Level {

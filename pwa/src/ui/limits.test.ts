@@ -1,6 +1,7 @@
 /** A limit shows 0:00 only when it is due, amber under a quarter, and what was left when it was paused. */
 import { describe, expect, it } from 'vitest';
-import { countdown, duration, say } from '../i18n/say';
+import { speak } from '../i18n/locale.svelte';
+import { countdown, duration } from '../i18n/say';
 import type { Limit } from '../types';
 import { byUrgency, limitAt } from './limits';
 
@@ -55,11 +56,11 @@ it('puts the most pressing first', () => {
   expect(byUrgency(list).map((one) => one.id)).toEqual(['soon', 'late', 'order', 'undone', 'met']);
 });
 
-it('is said in digits that keep their places and in words', () => {
+it('is said in digits that keep their places and in words', async () => {
   expect([countdown(899), countdown(59), countdown(3723), countdown(-1)]).toEqual(['14:59', '0:59', '1:02:03', '0:00']);
-  say.locale = 'zh';
+  await speak('zh');
   expect(duration(750)).toBe('12 分 30 秒');
-  say.locale = 'en';
+  await speak('en');
   expect(duration(750)).toBe('12 min 30 s');
   expect(duration(0)).toBe('0 s');
 });

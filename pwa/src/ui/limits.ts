@@ -1,5 +1,6 @@
 /** What a limit says at a moment: how much is left, how full its bar is, how urgent it looks. */
 import type { Limit } from '../types';
+import { byText } from '../order';
 
 export interface LimitAt {
   /** Whole seconds, rounded up, so that 0:00 shows only when it is due. */
@@ -33,5 +34,5 @@ export function byUrgency(all: readonly Limit[]): Limit[] {
   const order = { running: 0, passed: 0, paused: 3, met: 4, cancelled: 5 };
   const ofOrders = { running: 1, passed: 2, paused: 3, met: 4, cancelled: 5 };
   const rank = (one: Limit): number => (ofAnOrder(one) ? ofOrders : order)[one.status];
-  return [...limits].sort((a, b) => rank(a) - rank(b) || a.due_at.localeCompare(b.due_at));
+  return [...limits].sort((a, b) => rank(a) - rank(b) || byText(a.due_at, b.due_at));
 }

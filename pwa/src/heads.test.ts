@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { lastAlert, type AlertHead } from './live';
+import { lastAlert, type AlertHead } from './heads';
 import { pull } from './pull';
 import type { Store } from './db';
 import { freshPhone } from './testing/phone';

@@ -1,0 +1,23 @@
+/** Shows the first screen from the phone's own store; what needs a network, or nobody waits for, begins after it stands. */
+
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { restoreAppearance } from './appearance.svelte';
+import { afterPaint } from './painted.svelte';
+import { note } from './status';
+import { startSession, storeIsBack } from './who';
+
+const LOOK_AGAIN_MS = 5_000;
+
+const spoken = restoreAppearance();
+try {
+  await startSession();
+} catch {
+  // Private mode, or an old tab that does not let go: the app opens and says so instead of staying blank.
+  note({ storeUnavailable: true });
+  setInterval(() => void storeIsBack().then((back) => back && location.reload()), LOOK_AGAIN_MS);
+}
+await spoken;
+mount(App, { target: document.getElementById('app')! });
+await afterPaint();
+void import('./later').then(({ startLater }) => startLater());

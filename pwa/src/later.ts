@@ -1,0 +1,29 @@
+/** Everything a page does that its first screen does not wait for: sending, catching up, the stream, the worker. */
+
+import { finishErasing } from './erase';
+import { startLive } from './live';
+import { loadRest } from './memory';
+import { tidyPhotos } from './photos';
+import { confirmSession } from './session';
+import { startTriggers } from './triggers';
+import { startWorker } from './updates';
+import { lookAgain } from './who';
+
+const TIDY_AFTER_MS = 10_000;
+
+export function startLater(): void {
+  void loadRest();
+  void finishErasing();
+  startTriggers();
+  startLive();
+  void confirmSession();
+  void startWorker();
+  // Back from the browser's memory of pages: nothing of somebody who has left meanwhile is shown, not even for a moment.
+  addEventListener('pageshow', (event) => {
+    if (!event.persisted) return;
+    document.documentElement.hidden = true;
+    void lookAgain().finally(() => (document.documentElement.hidden = false));
+  });
+  // Reads every kept picture, so it waits until the first screen has stood for a while.
+  setTimeout(() => void tidyPhotos(), TIDY_AFTER_MS);
+}
