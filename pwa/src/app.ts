@@ -10,9 +10,11 @@ import { startSession, storeIsBack } from './who';
 const LOOK_AGAIN_MS = 5_000;
 
 const spoken = restoreAppearance();
+let keeps = true;
 try {
   await startSession();
 } catch {
+  keeps = false;
   // Private mode, or an old tab that does not let go: the app opens and says so instead of staying blank.
   note({ storeUnavailable: true });
   setInterval(() => void storeIsBack().then((back) => back && location.reload()), LOOK_AGAIN_MS);
@@ -20,4 +22,6 @@ try {
 await spoken;
 mount(App, { target: document.getElementById('app')! });
 await afterPaint();
-void import('./later').then(({ startLater }) => startLater());
+// A phone that keeps nothing has nothing to send and nowhere to put what comes.
+if (keeps) void import('./later').then(({ startLater }) => startLater());
+else void import('./updates').then(({ startWorker }) => startWorker());

@@ -76,6 +76,19 @@ def test_a_fresh_phone_by_a_one_time_link(house: House, someone: Arrive) -> None
     expect(second.page.get_by_role("alert")).to_contain_text("已经用过或已过期", timeout=SLOW)
     expect(second.page.get_by_role("link", name="登录")).to_be_visible()
 
+    # A window that may keep nothing opens all the same, and says so in plain words.
+    private = second.context.new_page()
+    private.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('private', 'SecurityError'); }")
+    private.goto(house.url)
+    expect(private.get_by_role("status").filter(has_text="本机现在存不下内容：可能是无痕窗口")).to_be_visible(
+        timeout=SLOW
+    )
+    private.get_by_label("用户名").fill("security-2")
+    private.get_by_label("密码", exact=True).fill(house.password)
+    private.get_by_role("button", name="登录").click()
+    expect(private.get_by_role("alert")).to_be_visible()
+    private.close()
+
 
 def test_leaving_with_unsent_work_asks_what_becomes_of_it(house: House, someone: Arrive) -> None:
     scene = activated(house)

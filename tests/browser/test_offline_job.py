@@ -93,6 +93,12 @@ def begin_report(me: Someone, incident: str) -> None:
         {"name": "IMG_2041.HEIC", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic" + bytes(900)}
     )
     expect(page.get_by_role("alert").filter(has_text="可能是 HEIC 格式")).to_be_visible()
+    # Nor does a phone without room lose anything but the picture.
+    disk = me.context.new_cdp_session(page)
+    disk.send("Storage.overrideQuotaForOrigin", {"origin": me.house.url, "quotaSize": 1})
+    pick.set_input_files(picture("hall.jpg"))
+    expect(page.get_by_role("alert").filter(has_text="本机存储已满，照片未能保存")).to_be_visible()
+    disk.send("Storage.overrideQuotaForOrigin", {"origin": me.house.url})
     expect(page.get_by_label("说明")).to_have_value("西检票口排队约两百人")
     pick.set_input_files(picture("hall.jpg", megapixels=48))
     expect(page.get_by_role("alert")).to_have_count(0)
