@@ -8,13 +8,18 @@ import { offlineShell } from './build/offlineShell.ts';
 const server = `http://127.0.0.1:${process.env['PORT'] ?? '8463'}`;
 
 export default defineConfig({
-  plugins: [svelte(), fetchEarly(['first']), offlineShell({ worker: 'src/sw.ts' })],
+  plugins: [svelte(), fetchEarly(['app', 'first']), offlineShell({ worker: 'src/sw.ts' })],
   build: {
     outDir: '../server/web',
     emptyOutDir: true,
     target: ['es2022', 'chrome107', 'safari16.4', 'firefox115'],
     assetsInlineLimit: 0,
     sourcemap: false,
+    // A screen's parts lie in the worker's cache; hints for each of them cost a slow phone more than they save.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_, files, { hostType }) => (hostType === 'html' ? files : []),
+    },
     cssCodeSplit: false,
     // What several screens share comes in one file: at a cold start each file more costs a look into the worker's cache.
     rolldownOptions: {

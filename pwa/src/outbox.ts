@@ -25,13 +25,12 @@ export async function record(fact: Fact): Promise<Id> {
 export async function recordTogether(facts: readonly Fact[]): Promise<Id> {
   const mine = signedIn();
   const entries = facts.map(made);
+  const drafts = facts.flatMap(({ draft }) => draft ?? []);
+  // The disk is asked first: it works while the screen is drawn.
+  const keeping = keep(mine, entries, drafts);
   hold(entries);
   try {
-    await keep(
-      mine,
-      entries,
-      facts.flatMap(({ draft }) => draft ?? []),
-    );
+    await keeping;
   } finally {
     release(entries);
   }
