@@ -7,12 +7,13 @@ import { tidyPhotos } from './photos';
 import { confirmSession } from './session';
 import { startTriggers } from './triggers';
 import { startWorker } from './updates';
-import { lookAgain } from './who';
+import { lookAgain, me } from './who';
 
 const TIDY_AFTER_MS = 10_000;
 
 export function startLater(): void {
-  void loadRest();
+  // Again after every sign-in.
+  me.subscribe(() => void loadRest());
   void finishErasing();
   startTriggers();
   startLive();

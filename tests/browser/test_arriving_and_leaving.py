@@ -86,7 +86,7 @@ def test_a_fresh_phone_by_a_one_time_link(house: House, someone: Arrive) -> None
     private.get_by_label("用户名").fill("security-2")
     private.get_by_label("密码", exact=True).fill(house.password)
     private.get_by_role("button", name="登录").click()
-    expect(private.get_by_role("alert")).to_be_visible()
+    expect(private.get_by_text("未能登录，请稍后再试。")).to_be_visible()
     private.close()
 
 

@@ -18,6 +18,16 @@ from tests.house import House, Phone
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PLAN = Path(__file__).parent / "every-item.yaml"
 GPS, MAKER = 0x8825, 0x010F
+# A phone that has room for words and for no picture.
+FULL = """(full) => {
+  window.whenEmpty ??= IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = full
+    ? function (...words) {
+        if (this.name === 'blobs') throw new DOMException('no room', 'QuotaExceededError');
+        return window.whenEmpty.apply(this, words);
+      }
+    : window.whenEmpty;
+}"""
 
 
 def picture(name: str, *, megapixels: int = 2) -> FilePayload:
@@ -94,11 +104,10 @@ def begin_report(me: Someone, incident: str) -> None:
     )
     expect(page.get_by_role("alert").filter(has_text="可能是 HEIC 格式")).to_be_visible()
     # Nor does a phone without room lose anything but the picture.
-    disk = me.context.new_cdp_session(page)
-    disk.send("Storage.overrideQuotaForOrigin", {"origin": me.house.url, "quotaSize": 1})
+    page.evaluate(FULL, True)
     pick.set_input_files(picture("hall.jpg"))
     expect(page.get_by_role("alert").filter(has_text="本机存储已满，照片未能保存")).to_be_visible()
-    disk.send("Storage.overrideQuotaForOrigin", {"origin": me.house.url})
+    page.evaluate(FULL, False)
     expect(page.get_by_label("说明")).to_have_value("西检票口排队约两百人")
     pick.set_input_files(picture("hall.jpg", megapixels=48))
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,6 +1,6 @@
 /** A report that raises an incident is one deed: both are kept, in their order, or neither. */
 import { beforeEach, expect, it, vi } from 'vitest';
-import { besides, chainOf, draftReport, emptyDraft, keepReport, send } from './reports';
+import { besides, chainOf, draftReport, emptyDraft, keepReport, onlyIncident, send } from './reports';
 import type { Report } from '../types';
 import type { Store } from '../db';
 import { waiting } from '../queue';
@@ -38,4 +38,13 @@ it('shows both versions when two phones followed the same report without a netwo
   const all = [last, other, report('x', null, '10:01'), one, first];
   for (const opened of [first, one, other, last]) expect(chainOf(opened, all)).toEqual([first, one, other, last]);
   expect([first, one, other, last].map((each) => besides(each, all))).toEqual([[], [other], [one], []]);
+});
+
+it('puts a report to the only incident that runs, and to none when several do', async () => {
+  expect(await onlyIncident()).toBeNull();
+  await send({ ...emptyDraft(), type: 'fault' }, 'Fault');
+  const [first] = await all('incident');
+  expect(await onlyIncident()).toBe(first?.id);
+  await send({ ...emptyDraft(), type: 'crowd' }, 'Crowd');
+  expect(await onlyIncident()).toBeNull();
 });

@@ -155,11 +155,19 @@ export function planFor(type: string, plans: readonly Plan[]): string | null {
   return null;
 }
 
+const runs = (one: Incident): boolean => !['ended', 'reviewed', 'dismissed'].includes(one.status);
+
+/** The incident a report surely belongs to: the only one that runs; null when there are none or several. */
+export async function onlyIncident(): Promise<Id | null> {
+  const running = (await all('incident')).filter(runs);
+  return running.length === 1 ? (running[0]?.id ?? null) : null;
+}
+
 /** What a report may be attached to. */
 export function reportChoices(): Readable<ReportChoices> {
   return watch(
     async () => ({
-      incidents: (await all('incident')).filter((one) => !['ended', 'reviewed', 'dismissed'].includes(one.status)),
+      incidents: (await all('incident')).filter(runs),
       plans: (await all('plan')).filter((one) => one.status === 'approved'),
     }),
     ['incident', 'plan'],
