@@ -206,6 +206,7 @@ def first_load(page: Page, house: House) -> int:
 
 def tap(page: Page) -> list[dict[str, float]]:
     """Tick and untick items of a checklist; how long each took to stand on the screen, and to stand there as saved."""
+    page.locator("main a[href*='/checklists/']").first.wait_for()
     page.evaluate("() => { location.hash = document.querySelector('main a[href*=\"/checklists/\"]').hash }")
     boxes = page.locator("main ol [role=checkbox]:not([disabled])")
     boxes.first.wait_for()
