@@ -41,7 +41,7 @@ OWN_REASONS = frozenset({"drill", "channel_not_set_up", DRY_RUN})
 REST_SECONDS = 1.0
 AFTER_FAILED_CALL = 1.0
 MOST_PARTS = 4
-SHORT_TURN = 0.035
+SHORT_TURN = 0.06
 """Seconds: while a turn takes less, nobody waits long for it, and the next one calls another part of a roll as well."""
 STORM_PAUSE = 10.0
 """Seconds a push service that calls everybody gone is left alone before one message asks it again."""
