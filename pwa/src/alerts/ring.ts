@@ -1,4 +1,4 @@
-/** Tone and vibration by level while the app is open; the browser allows sound only after the first tap. */
+/** Tone and vibration by level while the app is open; the browser allows both only after the first tap. */
 import type { Colour } from '../types';
 
 let context: AudioContext | null = null;
@@ -23,7 +23,7 @@ export function unlockSound(): void {
 
 export function ring(level: Colour | 'none', critical: boolean): void {
   const { buzz, beeps, pitch } = PATTERNS[level];
-  navigator.vibrate?.(critical ? [...buzz, 400, ...buzz] : buzz);
+  if (navigator.userActivation?.hasBeenActive !== false) navigator.vibrate?.(critical ? [...buzz, 400, ...buzz] : buzz);
   if (context?.state !== 'running') return;
   const start = context.currentTime;
   for (let n = 0; n < beeps; n++) beep(context, start + n * 0.35, n % 2 ? pitch * 0.8 : pitch);
