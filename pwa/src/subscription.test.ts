@@ -51,6 +51,12 @@ test('a new subscription is told to the server once', async () => {
   });
 });
 
+test('asked for twice at once, by the app and by a tap, it is made once', async () => {
+  const both = await Promise.all([fit(registration, to), fit(registration, to, true)]);
+  expect(both.map((one) => one.endpoint)).toEqual(['https://push.example/1', 'https://push.example/1']);
+  expect(made).toBe(1);
+});
+
 test('a subscription bound to another key is replaced', async () => {
   current = subscribed(OLD, 'https://push.example/old');
   expect(sameKey(current, KEY)).toBe(false);

@@ -19,14 +19,28 @@ export class PushSilent extends Error {
   override name = 'PushSilent';
 }
 
+interface Addressee {
+  person: Id;
+  device: Id;
+  key: string;
+}
+let last: Promise<unknown> = Promise.resolve();
+
 /**
  * Makes the subscription fit the server's key and tells the server of it, when it is new, belongs to another person, or
- * was not told for a day. Raises `PushSilent`, what the browser raises, `Offline` or `Refused`.
+ * was not told for a day. One at a time: of two subscriptions asked for at once, Firefox forgets one. Raises `PushSilent`,
+ * what the browser raises, `Offline` or `Refused`.
  */
-export async function fit(
+export function fit(registration: ServiceWorkerRegistration, to: Addressee, force = false): Promise<PushSubscription> {
+  const turn = last.then(() => fitNow(registration, to, force));
+  last = turn.catch(() => undefined);
+  return turn;
+}
+
+async function fitNow(
   registration: ServiceWorkerRegistration,
-  to: { person: Id; device: Id; key: string },
-  force = false,
+  to: Addressee,
+  force: boolean,
 ): Promise<PushSubscription> {
   let subscription = await registration.pushManager.getSubscription();
   if (subscription && !sameKey(subscription, to.key)) {
