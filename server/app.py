@@ -42,8 +42,8 @@ from server.api import (
 )  # fmt: skip
 from server.config import Config
 from server.db import Database, Model
-from server.delivery.vapid import load_or_make_key, public_key_text
-from server.delivery.worker import VAPID_FILE, push_hosts
+from server.delivery.allowed_hosts import push_hosts
+from server.delivery.vapid import VAPID_FILE, load_or_make_key, public_key_text
 from server.domain import feed, rights, timeline
 from server.migrating import MIGRATIONS
 

@@ -11,7 +11,7 @@ from server import migrating
 from server.api.shell import WEB
 from server.config import Config
 from server.db import Database
-from server.delivery.worker import VAPID_FILE
+from server.delivery.vapid import VAPID_FILE
 from server.engines import UnsafeDatabase
 
 LEAST_FREE = 512 * 1024 * 1024

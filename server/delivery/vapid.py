@@ -19,6 +19,8 @@ from py_vapid import Vapid02
 
 from server.domain.push_endpoints import encode_key
 
+VAPID_FILE = "vapid.pem"
+"""The key pair's file in the data folder."""
 KEPT_FOR = timedelta(hours=12)
 """How long one token is used again; push services accept at most 24 hours."""
 

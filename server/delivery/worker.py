@@ -20,25 +20,24 @@ from sqlalchemy.orm import Session
 from server.clock import now
 from server.config import Config
 from server.db import Database, Overloaded
+from server.delivery.allowed_hosts import push_hosts
 from server.delivery.chores import Chore, keep
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
 from server.delivery.sending import Sender
 from server.delivery.set_up import open_channels, ways_of
 from server.delivery.transport import Transport
-from server.delivery.vapid import Signer, load_or_make_key
+from server.delivery.vapid import VAPID_FILE, Signer, load_or_make_key
 from server.delivery.wakes import Bell, watching
 from server.delivery.web_call import Caller
 from server.delivery.web_push import WebPush
 from server.domain import people
 from server.domain.devices import Subscription
 from server.domain.outbox import WAKE_CHANNEL
-from server.domain.push_endpoints import KNOWN_HOSTS, PushHosts
 from server.presence import Presence
 
 log = structlog.get_logger(__name__)
 
-VAPID_FILE = "vapid.pem"
 THREADS = 4
 SUBSCRIPTIONS_SECONDS = 30.0
 PRESENT_SECONDS = 2.0
@@ -47,11 +46,6 @@ SWITCH_SECONDS = 0.0005
 """A database thread gives Python away at every step and must not wait long behind the messages that are being encrypted."""
 SEALED_AT_ONCE = 10
 """Envelopes made between two looks at the network, about a millisecond of work."""
-
-
-def push_hosts(config: Config) -> PushHosts:
-    """The push services this installation may speak to: the known ones and the operator's."""
-    return PushHosts((*KNOWN_HOSTS, *config.push_hosts), frozenset(config.push_allowed_origins))
 
 
 class Worker:
