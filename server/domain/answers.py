@@ -7,9 +7,11 @@ from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from server.clock import now
+from server.db import new_id
 from server.domain import (
     alerts,
     calling,
+    checklists,
     climbing,
     course,
     devices,
@@ -199,7 +201,8 @@ def command(
 ) -> orders.Order:  # fmt: skip
     """Give an order by hand to a team or to some people; it goes out as an alert at once.
 
-    With `enough` the following teams are asked, one after the other, while too few have answered in time.
+    With `enough` the following teams are asked, one after the other, while too few have answered in time. With `due_at`
+    a limit runs until the team marks it done (or it is ended by a decision), as for an order of a plan.
     """
     rights.require(by, "order.give", team=team)
     if team is None and not to:
@@ -232,6 +235,8 @@ def command(
         audience=audience, by=by.id,
     )  # fmt: skip
     order.alert = alert.id
+    if due_at is not None:
+        _watch(session, incident, order, due_at)
     if enough is not None:
         within = rules.Length("span", int(enough.within.total_seconds()))
         ladders.ask_for(session, incident, [alert.id], rules.Quorum(need=enough.need, within=within), enough.following)
@@ -240,6 +245,23 @@ def command(
         refs={"order": id, "alert": alert.id, "team": team},
     )  # fmt: skip
     return order
+
+
+def _watch(session: Session, incident: incidents.Incident, order: orders.Order, due_at: datetime) -> None:
+    """Start the clock of an order by hand, with the one item by which its team says that it is done."""
+    if order.team is not None:
+        order.checklist = checklists.make_one(
+            session, incident, order.team, f"order-{order.id}", order.title, order.issued_at
+        ).id
+    session.add(
+        limits.Limit(
+            id=new_id(), incident=incident.id, key=f"order-{order.id}", title=order.title, clause=None, owner_team=order.team,
+            rule={"kind": "order", "order": order.id},
+            consequence={"zh": "通知组长和领导小组", "en": "its leader and the leadership group are told"},
+            started_at=order.issued_at, due_at=due_at,
+            length_seconds=max(0, round((due_at - order.issued_at).total_seconds())), status=limits.RUNNING,
+        )
+    )  # fmt: skip
 
 
 def _not_in_drill(path: str) -> Refused:

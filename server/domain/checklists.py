@@ -195,6 +195,26 @@ def make(
     return made
 
 
+def make_one(
+    session: Session, incident: incidents.Incident, team: str, key: str, title: dict[str, Any], at: datetime
+) -> Checklist:
+    """Make a checklist that no plan has: one item, by which the team says that it is done."""
+    made = Checklist(
+        id=new_id(), incident=incident.id, team=team, key=key, title=title, ordered=False, clause=None, made_at=at
+    )
+    session.add(made)
+    session.flush()
+    session.add(
+        Item(
+            id=new_id(), checklist=made.id, incident=incident.id, team=team, key="done", position=0, kind="tick",
+            title={"zh": "已完成", "en": "Done"}, safety_critical=False, not_applicable=True, requires=[],
+            rule={"measure": None, "records": None, "when": None},
+        )
+    )  # fmt: skip
+    session.flush()
+    return made
+
+
 def check_value(item: Item, value: Any, unit: str | None) -> None:
     """Raise Refused when the value does not fit the item's kind, unit or bounds."""
     if value in (DONE, NOT_DONE) and item.kind in {"tick", "photo", "signature"} or value == NOT_DONE:

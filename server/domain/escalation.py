@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import alerts, continuity, course, limits, people, plans, proposals, rules, timeline
+from server.domain import alerts, continuity, course, limits, orders, people, plans, proposals, rules, timeline
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
@@ -41,6 +41,9 @@ def apply(session: Session, limit: limits.Limit) -> None:
     plan = plans.rules_of(session, incident.revision)
     if limit.rule.get("kind") == "route":
         _next_of_route(session, incident, plan, limit)
+        return
+    if limit.rule.get("kind") == "order":
+        _order_late(session, incident, plan, limit)
         return
     rule = next((one for one in rules.all_limits(plan) if one.key == limit.key), None) if plan else None
     if plan is None or rule is None:
@@ -200,6 +203,20 @@ def _propose(
     ):
         for key in level.route or (scale.by,):
             alerts.issue_to(session, incident, plan, key, title, said, critical=True, clause_=limit.clause)
+
+
+def _order_late(session: Session, incident: Incident, plan: rules.Plan | None, limit: limits.Limit) -> None:
+    """Tell the team's leader and those who decide that an order by hand is not done in time."""
+    order = session.get(orders.Order, limit.rule["order"])
+    said = {
+        "zh": f"到时未完成：{limit.title['zh']}。请核实进展，支援或改派。",
+        "en": f"Not done in time: {limit.title['en']}. Find out how far it is; help, or give it to others.",
+    }
+    critical = order is not None and order.critical
+    deciding = plans.teams_for(session, plan, plan.authority.decides if plan else "leadership")
+    for team in dict.fromkeys([*([limit.owner_team] if limit.owner_team else []), *deciding]):
+        audience = "leaders" if team == limit.owner_team else "on_duty"
+        alerts.issue(session, incident, limit.title, said, team=team, audience=audience, critical=critical)
 
 
 def _next_of_route(session: Session, incident: Incident, plan: rules.Plan | None, limit: limits.Limit) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.domain import checklists, course, incidents, orders, rights, timeline
+from server.domain import checklists, course, incidents, limits, orders, rights, timeline
 from server.domain.checklists import Checklist, Item, Mark
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
@@ -121,12 +121,18 @@ def _complete(session: Session, incident: incidents.Incident, listing: Checklist
         session, incident.id, "checklist_done", f"检查单已完成：{listing.title['zh']}", f"Checklist complete: {listing.title['en']}",
         by=by.id, occurred_at=at, refs={"checklist": listing.id},
     )  # fmt: skip
-    course.happen(session, incident, f"checklist.{listing.key}.done", occurred_at=at, by=by.id)
     order = session.scalar(select(orders.Order).where(orders.Order.checklist == listing.id))
+    if order is not None and order.key is None:
+        order.status = "done"
+        for limit in limits.running(session, incident.id):
+            if limit.key == f"order-{order.id}":
+                limits.end(session, limit, limits.MET, at)
+        return
+    course.happen(session, incident, f"checklist.{listing.key}.done", occurred_at=at, by=by.id)
     if order is not None:
         order.status = "done"
         session.flush()
         others = select(orders.Order.id).where(orders.Order.incident == incident.id, orders.Order.key == order.key)
         # the plan's order is done when every team it went to has done it
-        if order.key and session.scalar(others.where(orders.Order.status != "done").limit(1)) is None:
+        if session.scalar(others.where(orders.Order.status != "done").limit(1)) is None:
             course.happen(session, incident, f"order.{order.key}.done", occurred_at=at, by=by.id)

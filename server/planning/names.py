@@ -49,8 +49,8 @@ class Names:
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word of `words` most like `word`, if any is like it at all."""
-    own = _pairs_of(word[:80])
-    likely = sorted(words, key=lambda one: (-len(own & _pairs_of(one)), one))[:8]
+    own, letters = _pairs_of(word[:80]), set(word[:80])
+    likely = sorted(words, key=lambda one: (-len(own & _pairs_of(one)), -len(letters & set(one)), one))[:8]
     found = difflib.get_close_matches(word[:80], likely, n=1, cutoff=0.5)
     return found[0] if found else None
 

@@ -45,6 +45,9 @@ class Reader:
         """A rule of type `cls`; fields named in `first` are read before the others. BAD after a finding."""
         self.positions[path] = (node.line, node.column)
         if node.kind != "mapping":
+            hint = full_width_hint(node.text)
+            if hint:  # every colon full-width makes one long text of a rule, or of a whole plan
+                return self.bad(node, path, "full_width", hint[0], hint[1])
             return self.bad(node, path, "not_a_mapping", "这里应是“键: 值”的写法。", "This must be key: value pairs.")
         parts = shape(cls)
         known = {key.text: value for key, value in node.pairs if self.is_known(key, cls, parts, path)}

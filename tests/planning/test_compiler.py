@@ -46,6 +46,11 @@ def test_an_unknown_key_names_the_nearest():
     assert "length" in found.zh
 
 
+def test_two_letters_swapped_still_name_the_word_that_was_meant():
+    (found,) = [one for one in findings(changed(("teams:\n", "temas:\n"))) if one.code == "unknown_key"]
+    assert (found.path, found.nearest) == ("temas", "teams")
+
+
 def test_a_missing_team_names_the_path_and_the_nearest():
     found = only(changed(("alert: [leadership]", "alert: [leadrship]")))
     assert (found.code, found.nearest) == ("unknown_team", "leadership")
@@ -122,6 +127,13 @@ def test_full_width_punctuation_gets_a_hint():
     found = findings(changed(("version: 1\n", "version：1\n")))
     assert found[0].code == "full_width"
     assert "全角" in found[0].zh
+
+
+def test_a_plan_written_with_full_width_colons_throughout_gets_the_same_hint():
+    for text in ("key：hall-queue\nversion：1\n", "key：hall-queue"):
+        found = only(text)
+        assert (found.code, found.line, found.column) == ("full_width", 1, 1)
+        assert "全角" in found.zh
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "UTC+8", ""])

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.domain import checklists
+from server.domain.errors import Refused
 from server.domain.rules import Plan, propose_level
 from server.planning.compiler import compile_plan
 from server.planning.simulate import Simulation
@@ -100,6 +102,7 @@ LEVELS = [
     ("D16", "002-08", "grade", {"down.hours": 1, "expected.hours": 4}, "two"),
     ("D16", "002-08", "grade", {"down.hours": 1.1, "expected.hours": 4}, "one"),
     ("D17", "002-08", "grade", {"down.hours": 1.1, "expected.hours": 2}, "two"),
+    ("D17", "002-08", "grade", {"down.hours": 1.1, "expected.hours": 2.1}, "one"),
     ("D33", "003-03", "response", {"load.drop": 50, "load.time": 119.9}, "department"),
     ("D33", "003-03", "response", {"load.drop": 50, "load.time": 120}, "company"),
     ("D33 T07", "003-03", "response", {"load.drop": 49.9, "load.time": 120}, "department"),
@@ -118,7 +121,9 @@ LEVELS = [
     ("T08", "003-06", "accident", {"loss": 50001}, "major"),
     ("T08", "003-06", "accident", {"injured": 1}, "general"),
     ("T08", "003-06", "accident", {"injured": 2}, "larger"),
+    ("T08", "003-06", "accident", {"injured": 5}, "larger"),
     ("T08", "003-06", "accident", {"injured": 6}, "major"),
+    ("T08", "003-06", "accident", {"dead": 0}, None),
     ("T08", "003-06", "accident", {"dead": 1}, "major"),
     ("T01", "002-10", "heat", {"room.temperature": 39.9}, None),
     ("T01", "002-10", "heat", {"room.temperature": 40}, "critical"),
@@ -127,6 +132,7 @@ LEVELS = [
     ("T03", "002-15", "leak", {"gas.lel-percent": 1}, "small"),
     ("T11", "001-06", "severity", {"recovery.hours": 3.9}, "low"),
     ("T11", "001-06", "severity", {"recovery.hours": 4}, "high"),
+    ("T11", "001-06", "severity", {"complaints.multiple": 2.9, "staff.enough": False}, None),
     ("T11", "001-06", "severity", {"complaints.multiple": 3, "staff.enough": True}, "low"),
     ("T11", "001-06", "severity", {"complaints.multiple": 3, "staff.enough": False}, "high"),
     ("3.0.3", "002-01", "fault-class", {"fault": "server"}, "one"),
@@ -188,6 +194,18 @@ def test_t09_two_people_go_to_the_centre_leader(people, told):
 def test_t10_sampling_has_its_lower_bound():
     item = PLANS["002-09"].checklist("goods-in").items[0]
     assert (item.min, item.unit) == (20, "%")
+
+
+@pytest.mark.parametrize(
+    ("source", "listed", "low", "least"), [("002-09", "goods-in", 19.9, 20), ("003-03", "cordon", 2.9, 3)]
+)
+def test_t06_and_t10_nothing_below_the_bound_is_taken_as_done(source, listed, low, least):
+    rule = PLANS[source].checklist(listed).items[0]
+    item = checklists.Item(kind=rule.kind, unit=rule.unit, min=rule.min, max=rule.max)
+    checklists.check_value(item, least, rule.unit)
+    with pytest.raises(Refused) as refused:
+        checklists.check_value(item, low, rule.unit)
+    assert refused.value.code == "value_out_of_bounds"
 
 
 def test_every_row_is_shown_as_a_clause():

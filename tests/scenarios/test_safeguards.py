@@ -206,3 +206,27 @@ def test_a_report_to_the_authorities_has_its_hour_and_its_form(stage: Stage, sen
     stage.move(seconds=1)
     assert [one.status for one in course.due("report-authorities")] == ["met" if sent else "passed"]
     assert (course.told() > before) != sent
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_an_order_by_hand_has_its_time_as_one_of_a_plan_has(stage: Stage, done: bool) -> None:
+    in_use(stage, PAPER)
+    course, phone, lead = Course(stage, "paper-and-gas"), stage["commander"], stage["security_lead"]
+    due = now() + timedelta(minutes=10)
+    body = {"incident": course.id, "team": stage.cast.teams["security"], "title": "封闭南门", "text": "封闭南门"}
+    id = phone.fact("/orders", {**body, "due_at": due.isoformat()})
+    (clock,) = course.due(f"order-{id}")
+    assert (clock.status, clock.due_at) == ("running", due)
+    stage.move(minutes=9, seconds=59)
+    assert [one.status for one in course.due(f"order-{id}")] == ["running"]
+    assert told(stage, "security_lead", "到时未完成") == []
+    if done:
+        lead.sync()
+        (item,) = [one for one in lead.all("item") if one["checklist"] == lead.one("order", id=id)["checklist"]]
+        lead.fact(f"/items/{item['id']}/marks", {"value": "done"})
+    stage.move(seconds=1)
+    assert [one.status for one in course.due(f"order-{id}")] == ["met" if done else "passed"]
+    late = [len(told(stage, who, "到时未完成：封闭南门")) for who in ("security_lead", "commander", "security_one")]
+    assert late == ([0, 0, 0] if done else [1, 1, 0])
+    phone.sync()
+    assert phone.one("order", id=id)["status"] == ("done" if done else "issued")
