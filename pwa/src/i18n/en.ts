@@ -761,6 +761,7 @@ export const en: Words = {
       'service.restored': 'service restored',
       'service.interrupted': 'service interrupted',
       'response.ended': 'response ended',
+      'order.issued': 'the order is given',
       'fallback.decided': 'manual mode decided',
       'evacuation.decided': 'evacuation decided',
     },

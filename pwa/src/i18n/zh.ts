@@ -753,6 +753,7 @@ export const zh = {
       'service.restored': '系统恢复',
       'service.interrupted': '业务中断',
       'response.ended': '应急结束',
+      'order.issued': '下达指令',
       'fallback.decided': '决定转入手工方式',
       'evacuation.decided': '决定疏散',
     } as Record<string, string>,

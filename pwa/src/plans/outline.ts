@@ -174,20 +174,20 @@ export interface PlannedLimit {
   clause: Clause | null;
 }
 
-/** Limits by length; those without a span of time last. */
+/** The limits by length, those that orders, paper tiers, the ledger, reports and the review imply among them; without a span last. */
 export function plannedLimits(rules: Record<string, unknown>): PlannedLimit[] {
   const teams = new Map(list(rules, 'teams').map((one) => [one.key ?? '', words(one.title)]));
   const facts = new Map(
     [...list(rules, 'facts'), ...list(rules, 'phases')].map((one) => [one.key ?? '', words(one.title)]),
   );
-  return list(rules, 'limits')
+  return [...list(rules, 'limits'), ...implied(rules)]
     .map((one) => {
       const length = one['length'] as Length;
       return {
         key: one.key ?? '',
         title: words(one.title),
         owner: teams.get(String(one['owner'])) ?? '',
-        seconds: length.kind === 'span' ? (length.seconds ?? 0) + (length.days ?? 0) * 86_400 : null,
+        seconds: seconds(length),
         length: lengthWords(length),
         from: ((one['starts'] as string[] | undefined) ?? [])
           .map((fact) => facts.get(fact) ?? say.t.plans.starts[fact] ?? fact)
@@ -198,6 +198,63 @@ export function plannedLimits(rules: Record<string, unknown>): PlannedLimit[] {
     })
     .sort((a, b) => (a.seconds ?? Infinity) - (b.seconds ?? Infinity));
 }
+
+/** The clocks the rest of the plan implies, in the form of its limits; the server starts the same. */
+function implied(rules: Record<string, unknown>): Rule[] {
+  const manual = (rules['manual'] as Rule | null | undefined) ?? {};
+  const review = rules['review'] as Rule | null | undefined;
+  const outside = new Set(list(rules, 'teams').flatMap((one) => (one['external'] ? [one.key] : [])));
+  const decides = (rules['authority'] as Rule | undefined)?.['decides'];
+  const clock = (kind: string, one: Rule, length: unknown, start: unknown, then: Rule[]): Rule[] =>
+    length ? [{ ...one, key: `${kind}-${one.key ?? ''}`, length, starts: [start], then }] : [];
+  return [
+    ...sub(rules, 'manual', 'tiers').flatMap((one) =>
+      clock(
+        'tier',
+        { ...one, owner: manual['by'] },
+        one['after'],
+        manual['since'] ?? 'service.interrupted',
+        one.words ? [{ words: one.words }] : [],
+      ),
+    ),
+    ...sub(rules, 'manual', 'back_entry').flatMap((one) =>
+      clock('back-entry', one, one['due'], one['starts'] ?? 'service.restored', [{ alert: [one['owner']] }]),
+    ),
+    ...list(rules, 'reports').flatMap((one) =>
+      one['starts'] ? clock('report', one, one['within'], one['starts'], [{ alert: [one['owner']] }]) : [],
+    ),
+    ...list(rules, 'orders')
+      .filter((one) => !outside.has(one['team'] as string) && !stated(rules, one))
+      .flatMap((one) =>
+        clock('order', { ...one, owner: one['team'] }, one['within'], 'order.issued', [
+          { alert: [...new Set([one['team'], decides])] },
+        ]),
+      ),
+    ...(review
+      ? clock(
+          'review',
+          { ...review, title: { zh: say.t.plans.review, en: say.t.plans.review } },
+          review['due'],
+          review['starts'] ?? 'response.ended',
+          [{ alert: [review['owner'], decides] }],
+        )
+      : []),
+  ];
+}
+
+/** Whether a limit of the plan that is no longer ends with the same order. */
+function stated(rules: Record<string, unknown>, order: Rule): boolean {
+  const ends = [`order.${order.key ?? ''}.done`, `checklist.${String(order['checklist'])}.done`];
+  const own = seconds(order['within'] as Length | undefined) ?? Infinity;
+  return list(rules, 'limits').some(
+    (one) =>
+      ((one['ends'] as string[] | undefined) ?? []).some((end) => ends.includes(end)) &&
+      (seconds(one['length'] as Length) ?? Infinity) <= own,
+  );
+}
+
+const seconds = (length: Length | undefined): number | null =>
+  length?.kind === 'span' ? (length.seconds ?? 0) + (length.days ?? 0) * 86_400 : null;
 
 function consequences(rule: Rule, team: (key: unknown) => string): string[] {
   return ((rule['then'] as Rule[] | undefined) ?? [])
