@@ -41,3 +41,9 @@ it('shows each clock once, the shortest first, with who owns it', async () => {
     ['back-entry-forms', null, 'it'],
   ]);
 });
+
+it('calls a clock of a second what it is', async () => {
+  await speak('zh');
+  const [one] = plannedLimits({ limits: [named('paper', { length: span(1) })] });
+  expect(one?.length).toBe('立即');
+});

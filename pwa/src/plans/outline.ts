@@ -270,7 +270,8 @@ function consequences(rule: Rule, team: (key: unknown) => string): string[] {
 
 function lengthWords(length: Length | undefined): string {
   if (!length) return '';
-  if (length.kind === 'span') return say.t.plans.within(span((length.seconds ?? 0) + (length.days ?? 0) * 86_400));
+  const whole = seconds(length);
+  if (whole !== null) return whole < 60 ? say.t.plans.at_once : say.t.plans.within(span(whole));
   if (length.kind === 'end_of_day')
     return (length.days ?? 0) > 0 ? say.t.plans.end_of_day_after(length.days ?? 0) : say.t.plans.end_of_day;
   if (length.kind === 'at_once') return say.t.plans.at_once;
