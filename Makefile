@@ -48,7 +48,7 @@ packages: $(VENV)/.dev
 tests: $(VENV)/.dev
 	@set -o pipefail; $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST) 2>&1 | tee $(VENV)/last-tests.txt
 
-test-long: $(VENV)/.dev  ## run the tests that take minutes: long fault runs, many histories, a kill at every write
+test-long: $(VENV)/.dev  ## run the tests that take minutes: long fault runs, a kill at every write
 	@$(PY) -m pytest -m long $(PYTEST)
 
 format: packages  ## put every file into the house style
