@@ -41,6 +41,8 @@ async function hold(leaving: AbortSignal): Promise<void> {
         });
       } catch (error) {
         if (error instanceof Refused && error.status === 401) wait = LONGEST_WAIT_MS;
+        // Nobody is there to open it: trying to catch up finds out at once whether it is the network or the server.
+        if (!(error instanceof Refused) || error.status >= 500) void sync({ eager: false });
       }
       announce({ person: null, connection: { live: false } });
     }
