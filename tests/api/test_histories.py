@@ -26,7 +26,7 @@ WRITERS = tuple(name for name in PHONES if name != "observer")
 MOVERS = ("security_one", "outsider", "it_lead")
 TEAMS = ("security", "it", "logistics", "visitor_centre")
 HISTORIES = int(os.environ.get("TOCSIN_TEST_HISTORIES", "0"))
-"""How many histories to play on each database; 0: the five hundred of every run."""
+"""How many histories to play on each database; 0: the two hundred of every run."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
         assert not verdict.wrong, verdict.wrong[:5]
 
 
-@pytest.mark.parametrize(("kind", "count"), [("sqlite", 400), ("postgresql", 100)])
+@pytest.mark.parametrize(("kind", "count"), [("sqlite", 160), ("postgresql", 40)])
 def test_all_phones_converge_whatever_happens_in_whatever_order(
     kind: str, count: int, filled: Callable[[str], tuple[str, Cast]], application: Callable[[str], Flask]
 ) -> None:
