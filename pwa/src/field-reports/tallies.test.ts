@@ -6,7 +6,10 @@ import { count, counted, keepCounted } from './tallies';
 
 let phone: Store;
 beforeEach(async () => {
-  ({ phone } = await freshPhone());
+  const fresh = await freshPhone();
+  phone = fresh.phone;
+  // Without a network, so that what waits is still here to be looked at.
+  fresh.server.interrupts.push(...Array.from({ length: 8 }, () => () => 'no network' as const));
 });
 
 test('what was tapped at a gate survives the end of the app, and becomes one fact with nothing left to count twice', async () => {
