@@ -13,11 +13,10 @@ from server.api import http
 from server.api.fields import Body, Choice, Int, Moment, Text, Uuid, clean_id
 from server.clock import iso, now
 from server.domain import errors, facts
+from server.savepoints import savepoint
 
 blp = http.blueprint("batch")
 MOST_ITEMS = 50
-LEFT = ("touched", "fresh", "entered", "entries")
-"""What a unit leaves for its end: for the feed, and for the timeline. An item that is undone must leave nothing."""
 
 
 class ItemBody(Body):
@@ -100,12 +99,11 @@ def _prepare(routes: MapAdapter, raw: Any) -> dict[str, Any]:
 def _apply_all(session: Session, prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Let all take effect in one savepoint, as they nearly always do; if one does not, begin again with one for each."""
     if all("endpoint" in one for one in prepared):
-        waiting = _waiting(session)
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 return [_applied(session, one) for one in prepared]
         except (errors.Refused, IntegrityError):
-            _put_back(session, waiting)
+            pass
     return [_apply(session, one) for one in prepared]
 
 
@@ -117,17 +115,6 @@ def _applied(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     return _result(item["id"], outcome, 201 if outcome == "applied" else 200, body=body)
 
 
-def _waiting(session: Session) -> dict[str, Any]:
-    """What the items so far have left for the end of the unit."""
-    return {name: session.info[name].copy() for name in LEFT if name in session.info}
-
-
-def _put_back(session: Session, waiting: dict[str, Any]) -> None:
-    for name in LEFT:
-        session.info.pop(name, None)
-    session.info.update({name: kept.copy() for name, kept in waiting.items()})
-
-
 def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     """Let one item take effect in a savepoint, or keep it as refused with the reason."""
     item = one.get("item")
@@ -137,17 +124,15 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
     if "result" in one:
         _keep(session, item, sender, errors.Refused("invalid", "填写内容有误。", "Some fields are not right."))
         return one["result"]  # type: ignore[no-any-return]
-    waiting = _waiting(session)
     refusal: errors.Refused | None = None
     for _ in range(2):  # an id that another request has just taken is a duplicate when looked at again
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 return _applied(session, one)
         except errors.Refused as refused:
             refusal = refused
         except IntegrityError as error:
             refusal = http.clash(error)
-        _put_back(session, waiting)
         if refusal.code != "id_reused":
             break
     assert refusal is not None

@@ -31,6 +31,9 @@ class Roll(Model):
     __table_args__ = (Index(None, "priority", "id"), Index(None, "alert"))
 
 
+_UNCALLED = Roll.called_at.is_(None)
+
+
 def enter(session: Session, incident: str, alert: str, people: Sequence[str], by: Sequence[str], priority: int) -> None:
     """Let these people be asked by this alert soon, part by part; `priority` as in the outbox."""
     rows = [
@@ -49,23 +52,15 @@ def take(session: Session) -> Roll | None:
 
     Several workers each take another one. The incident is held first, in the order everybody else takes the two.
     """
-    first = (
-        select(Roll.incident)
-        .where(Roll.called_at.is_(None))
-        .order_by(Roll.priority, Roll.id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    first = select(Roll.incident).where(_UNCALLED).order_by(Roll.priority, Roll.id).limit(1).scalar_subquery()
     held = session.scalar(select(Incident.id).where(Incident.id == first).with_for_update(read=True, key_share=True))
     if held is None:
         return None
-    query = (
-        select(Roll).where(Roll.incident == held, Roll.called_at.is_(None)).order_by(Roll.priority, Roll.id).limit(1)
-    )
+    query = select(Roll).where(Roll.incident == held, _UNCALLED).order_by(Roll.priority, Roll.id).limit(1)
     part = session.scalar(query.with_for_update(skip_locked=True).execution_options(populate_existing=True))
     if part is None:
         return None
-    taken = update(Roll).where(Roll.id == part.id, Roll.called_at.is_(None)).values(called_at=now())
+    taken = update(Roll).where(Roll.id == part.id, _UNCALLED).values(called_at=now())
     return part if hits(session, taken.execution_options(synchronize_session=False)) == 1 else None
 
 
@@ -85,7 +80,7 @@ def called_first(session: Session) -> datetime | None:
 
 def put_last(session: Session) -> None:
     """Let the part that would be next come after all others: it could not be called, and must not keep these waiting."""
-    key = session.scalar(select(Roll.id).where(Roll.called_at.is_(None)).order_by(Roll.priority, Roll.id).limit(1))
+    key = session.scalar(select(Roll.id).where(_UNCALLED).order_by(Roll.priority, Roll.id).limit(1))
     session.execute(
         update(Roll)
         .where(Roll.id == key)
@@ -96,7 +91,7 @@ def put_last(session: Session) -> None:
 
 def strike(session: Session, alert: str, person: str) -> list[str] | None:
     """Take one person off the roll of an alert; returns the channels they were to be told by, None when not on it."""
-    query = select(Roll).where(Roll.alert == alert, Roll.called_at.is_(None)).order_by(Roll.id).with_for_update()
+    query = select(Roll).where(Roll.alert == alert, _UNCALLED).order_by(Roll.id).with_for_update()
     for part in session.scalars(query.execution_options(populate_existing=True)):
         if person in part.people:
             part.people = [one for one in part.people if one != person]
@@ -107,22 +102,22 @@ def strike(session: Session, alert: str, person: str) -> list[str] | None:
 
 def waiting(session: Session, alerts: Sequence[str]) -> set[str]:
     """Those whom these alerts have still to ask."""
-    found = session.scalars(select(Roll.people).where(Roll.alert.in_(alerts), Roll.called_at.is_(None)))
+    found = session.scalars(select(Roll.people).where(Roll.alert.in_(alerts), _UNCALLED))
     return {person for people in found for person in people}
 
 
 def are_called(session: Session, alert: str) -> bool:
     """Whether everybody this alert goes to has been asked."""
-    return session.scalar(select(Roll.id).where(Roll.alert == alert, Roll.called_at.is_(None)).limit(1)) is None
+    return session.scalar(select(Roll.id).where(Roll.alert == alert, _UNCALLED).limit(1)) is None
 
 
 def drop(session: Session, alerts: Sequence[str]) -> None:
     """Ask nobody more by these alerts."""
     for start in range(0, len(alerts), 400):
-        which = Roll.alert.in_(alerts[start : start + 400]) & Roll.called_at.is_(None)
+        which = Roll.alert.in_(alerts[start : start + 400]) & _UNCALLED
         session.execute(delete(Roll).where(which).execution_options(synchronize_session=False))
 
 
 def are_waiting(session: Session) -> bool:
     """Whether anybody has still to be asked."""
-    return session.scalar(select(Roll.id).where(Roll.called_at.is_(None)).limit(1)) is not None
+    return session.scalar(select(Roll.id).where(_UNCALLED).limit(1)) is not None

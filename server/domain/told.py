@@ -65,10 +65,8 @@ def show(session: Session) -> int:
     if part is None:
         return 0
     t = Recipient.__table__
-    for start in range(0, len(part.people), 400):
-        query = select(*t.c).where(t.c.alert == part.alert, t.c.person.in_(part.people[start : start + 400]))
-        for row in session.execute(query.order_by(t.c.id).with_for_update()):
-            feed.touch(session, _written(session, row))
+    query = select(*t.c).where(t.c.alert == part.alert, t.c.person.in_(part.people)).order_by(t.c.id)
+    feed.touch(session, *(_written(session, row) for row in session.execute(query.with_for_update())))
     feed.touch(session, Board(part.incident))
     return len(part.people)
 
