@@ -4,6 +4,7 @@ import { readable, type Readable } from 'svelte/store';
 import { hear } from './changes';
 import { emptyDelivered, isFull, store, type Store, type StoredPhoto } from './db';
 import { newId } from './ids';
+import { drawn, encoded, JPEG, shrunk } from './pictures';
 import { API } from './queue';
 import { saving } from './thrift';
 import type { Id, PhotoRef } from './types';
@@ -11,21 +12,16 @@ import type { Id, PhotoRef } from './types';
 const FULL = { longest: 1600, quality: 0.82 };
 const SPARING = { longest: 1024, quality: 0.7 };
 const THUMBNAIL = 320;
-const MIME = 'image/jpeg';
 /** Bytes of delivered pictures kept in case the server is restored from a backup that lacks them. */
 const MOST_DELIVERED = 100 * 1024 * 1024;
 const FORGOTTEN_MS = 14 * 24 * 3600 * 1000;
 
-/** This browser cannot read the picture; another format may work. */
-export class PhotoUnreadable extends Error {
-  override name = 'PhotoUnreadable';
-}
 /** There is no room left on this phone; what was typed is safe. */
 export class PhotoNotKept extends Error {
   override name = 'PhotoNotKept';
 }
 
-/** Shrinks to 1600 px (1024 when data is saved), drops all metadata, keeps it. Raises `PhotoUnreadable` or `PhotoNotKept`. */
+/** Shrinks to 1600 px (1024 when data is saved), drops all metadata, keeps it. Raises `PictureUnreadable` or `PhotoNotKept`. */
 export async function keepPhoto(file: Blob): Promise<PhotoRef> {
   // Whose it is, is decided when it was taken: making it smaller takes a moment.
   const mine = store();
@@ -37,7 +33,7 @@ export async function keepPhoto(file: Blob): Promise<PhotoRef> {
     id: newId(),
     fact: null,
     sha256: await sha256(bytes),
-    mime: MIME,
+    mime: JPEG,
     size: bytes.byteLength,
     bytes,
     thumbnail: await encoded(drawn(small, small, THUMBNAIL), 0.7),
@@ -107,59 +103,6 @@ async function keep(mine: Store, photo: StoredPhoto): Promise<void> {
     if (isFull(error)) throw new PhotoNotKept('no room on this phone');
     throw error;
   }
-}
-
-interface Size {
-  width: number;
-  height: number;
-}
-
-/** The picture made small; the large one, a fifth of a gigabyte for the best cameras, is let go at once. */
-async function shrunk(file: Blob, longest: number): Promise<HTMLCanvasElement> {
-  let large: ImageBitmap;
-  try {
-    large = await createImageBitmap(file, { imageOrientation: 'from-image' });
-  } catch {
-    return await shrunkByElement(file, longest);
-  }
-  try {
-    return drawn(large, large, longest);
-  } finally {
-    large.close();
-  }
-}
-
-/** Safari reads some pictures (HEIC) only as an element of the page. */
-async function shrunkByElement(file: Blob, longest: number): Promise<HTMLCanvasElement> {
-  const picture = new Image();
-  picture.src = URL.createObjectURL(file);
-  try {
-    await picture.decode();
-    return drawn(picture, { width: picture.naturalWidth, height: picture.naturalHeight }, longest);
-  } catch {
-    throw new PhotoUnreadable(file.type);
-  } finally {
-    URL.revokeObjectURL(picture.src);
-  }
-}
-
-/** Drawing anew leaves behind place, time and maker that the camera wrote into the file. */
-function drawn(picture: CanvasImageSource, size: Size, longest: number): HTMLCanvasElement {
-  const factor = Math.min(1, longest / Math.max(size.width, size.height));
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.max(1, Math.round(size.width * factor));
-  canvas.height = Math.max(1, Math.round(size.height * factor));
-  const pen = canvas.getContext('2d');
-  if (!pen) throw new PhotoUnreadable('no canvas');
-  pen.imageSmoothingQuality = 'high';
-  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
-async function encoded(canvas: HTMLCanvasElement, quality: number): Promise<ArrayBuffer> {
-  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, MIME, quality));
-  if (!blob) throw new PhotoUnreadable('no encoder');
-  return await blob.arrayBuffer();
 }
 
 async function sha256(bytes: ArrayBuffer): Promise<string> {

@@ -1,6 +1,7 @@
 /** What the office keeps beside people: places with their floor plans, stock, and the ladder; online only. */
 import { call } from '../api';
 import { newId } from '../ids';
+import { encoded, JPEG, shrunk } from '../pictures';
 import { all, watch } from '../rows';
 import { sync } from '../sync';
 import type { FloorPlan, Id, Place, Supply, Words } from '../types';
@@ -40,45 +41,19 @@ export async function savePlace(id: Id | null, record: PlaceRecord): Promise<Id>
 }
 
 const LONGEST = 2048;
+const QUALITY = 0.88;
 const UPLOAD_MS = 120_000;
-
-/** This browser cannot read the picture. */
-export class PictureUnreadable extends Error {
-  override name = 'PictureUnreadable';
-}
 
 /** Makes the picture small enough for any link and keeps it as the place's floor plan. Raises `PictureUnreadable`, `Offline` or `Refused`. */
 export async function saveFloorPlan(place: Id, file: Blob): Promise<FloorPlan> {
-  const data = await shrunk(file);
+  // A drawing with a clear ground is meant for white paper.
+  const data = await encoded(await shrunk(file, LONGEST, '#fff'), QUALITY);
   const drawing = await call<FloorPlan>('PUT', `/places/${place}/floor-plan`, {
-    raw: { data, headers: { 'Content-Type': 'image/jpeg' } },
+    raw: { data, headers: { 'Content-Type': JPEG } },
     timeoutMs: UPLOAD_MS,
   });
   await sync();
   return drawing;
-}
-
-async function shrunk(file: Blob): Promise<ArrayBuffer> {
-  let picture: ImageBitmap;
-  try {
-    picture = await createImageBitmap(file, { imageOrientation: 'from-image' });
-  } catch {
-    throw new PictureUnreadable(file.type);
-  }
-  const by = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.max(1, Math.round(picture.width * by));
-  canvas.height = Math.max(1, Math.round(picture.height * by));
-  const pen = canvas.getContext('2d');
-  if (!pen) throw new PictureUnreadable('no canvas');
-  // A drawing with a clear ground is meant for white paper.
-  pen.fillStyle = '#fff';
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  picture.close();
-  const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/jpeg', 0.88));
-  if (!blob) throw new PictureUnreadable(file.type);
-  return blob.arrayBuffer();
 }
 
 export async function removeFloorPlan(place: Id): Promise<void> {
