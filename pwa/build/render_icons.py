@@ -3,9 +3,12 @@
 import argparse
 import pathlib
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 OUT = pathlib.Path(__file__).parent.parent / "public" / "icons"
+CARRIED = pathlib.Path(__file__).parent.parent / "src" / "icons"
+"""What the service worker carries in itself."""
 RED, PALE = "#9f1d20", "#fff4ea"
 
 
@@ -60,27 +63,32 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--chromium", default="/usr/bin/chromium")
     chromium = options.parse_args().chromium
-    OUT.mkdir(parents=True, exist_ok=True)
+    for folder in (OUT, CARRIED):
+        folder.mkdir(parents=True, exist_ok=True)
     plain, masked = icon(corner=112), icon(corner=0, scale=0.9)
     (OUT / "icon.svg").write_text(plain + "\n")
     wanted = {
-        "icon-192.png": (plain, 192),
-        "icon-512.png": (plain, 512),
-        "maskable-192.png": (masked, 192),
-        "maskable-512.png": (masked, 512),
-        "apple-touch-icon.png": (icon(corner=0, scale=0.98), 180),
-        "badge-96.png": (badge(), 96),
-        "shortcut-report-96.png": (report_shortcut(), 96),
-        "shortcut-alerts-96.png": (icon(corner=256, scale=0.8), 96),
+        OUT / "icon-192.png": (plain, 192),
+        OUT / "icon-512.png": (plain, 512),
+        OUT / "maskable-192.png": (masked, 192),
+        OUT / "maskable-512.png": (masked, 512),
+        OUT / "apple-touch-icon.png": (icon(corner=0, scale=0.98), 180),
+        OUT / "shortcut-report-96.png": (report_shortcut(), 96),
+        OUT / "shortcut-alerts-96.png": (icon(corner=256, scale=0.8), 96),
+        CARRIED / "icon-192.png": (plain, 192),
+        CARRIED / "badge-96.png": (badge(), 96),
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for name, (svg, size) in wanted.items():
+        for path, (svg, size) in wanted.items():
             page = browser.new_page(viewport={"width": size, "height": size})
             page.set_content(f"<style>*{{margin:0}}svg{{display:block;width:{size}px;height:{size}px}}</style>{svg}")
-            page.screenshot(path=OUT / name, omit_background=True)
+            page.screenshot(path=path, omit_background=True)
             page.close()
         browser.close()
+    for path in CARRIED.iterdir():
+        with Image.open(path) as picture:
+            picture.quantize(32, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

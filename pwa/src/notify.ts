@@ -1,9 +1,14 @@
-/** Push messages in the worker: something is always shown first, then the receipt, then catching up; buttons answer. */
+/**
+ * Push messages in the worker: something is always shown first, then the receipt, then catching up; buttons answer.
+ * The worker carries its pictures in itself: Chromium waits up to 90 s for one from the network before it shows a word.
+ */
 
 import { call, Offline, Refused, speak } from './api';
 import { now, restore, stamp } from './clock';
 import { setting, store, useStore, type Store } from './db';
 import { flush } from './flush';
+import BADGE from './icons/badge-96.png?inline';
+import ICON from './icons/icon-192.png?inline';
 import { newId } from './ids';
 import { put, settle } from './queue';
 import { sync } from './sync';
@@ -29,8 +34,6 @@ interface OpenPage {
 const ANSWERS: readonly string[] = ['received', 'on_my_way', 'on_scene', 'cannot', 'need_help'];
 const LOOK_UP_MS = 300;
 const FLUSH_MS = 12_000;
-const ICON = '/icons/icon-192.png';
-const BADGE = '/icons/badge-96.png';
 
 /** Opens the store of the person signed in; null when nobody is, or the phone has no store yet. */
 export async function wake(): Promise<Store | null> {

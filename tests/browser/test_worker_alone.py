@@ -204,7 +204,7 @@ def test_somebody_elses_and_malformed_messages_show_a_notice_without_content(
     assert "维护秩序" not in said
     assert payload["tocsin"]["answer_token"] not in said
 
-    latest = 0.0
+    latest = shown["at"]
     for malformed in (
         "",
         "{",
@@ -218,3 +218,26 @@ def test_somebody_elses_and_malformed_messages_show_a_notice_without_content(
         notice = pocket.show("tocsin", latest)
         assert notice["body"] == "有新的消息，请打开警钟查看。", malformed
         latest = notice["at"]
+
+
+def test_a_push_is_shown_at_once_while_the_server_answers_nothing(
+    house: House, push_service: PushService, someone: Arrive
+) -> None:
+    security = someone("security-1")
+    pushed = Pushed(house, push_service, security)
+    pocket = Pocket(security)
+    scene = activated(house, "售票系统整体中断")
+    payload = pushed.about("维护秩序")
+    alert, me = payload["tocsin"]["alert"], payload["tocsin"]["person"]
+    with house.paused("web"):
+        # A picture asked of the server would hold the words back for as long as the browser waits for it.
+        pocket.push(payload)
+        shown = pocket.show(alert)
+        assert (shown["title"], shown["actions"]) == (
+            payload["notification"]["title"],
+            [["received", "收到"], ["on_my_way", "出发"]],
+        )
+        pocket.tap(alert, "received")
+        pocket.confirmed(alert, "已答复：收到", "已保存在本机")
+    pocket.push(payload)
+    answered(scene, alert, me, "received")

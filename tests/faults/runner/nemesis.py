@@ -1,8 +1,6 @@
 """What goes wrong and when: a schedule made from the seed alone, and the hands that carry it out."""
 
-import os
 import resource
-import signal
 import time
 from collections import Counter
 from contextlib import suppress
@@ -88,10 +86,8 @@ class Nemesis:
                 with suppress(psutil.NoSuchProcess):
                     children[int(deed.much * 1000) % len(children)].kill()
         elif deed.what.startswith("pause"):
-            group = house.processes[deed.what.removeprefix("pause ")].pid
-            os.killpg(group, signal.SIGSTOP)
-            time.sleep(deed.much)
-            os.killpg(group, signal.SIGCONT)
+            with house.paused(deed.what.removeprefix("pause ")):
+                time.sleep(deed.much)
         elif deed.what == "fill disk":
             self._fill(deed.much)
         elif deed.what.startswith("clock"):
