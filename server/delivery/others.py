@@ -1,28 +1,30 @@
 """Any other service through Apprise, when the operator has installed it; its word is never taken for a receipt."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from server.delivery.circuits import back_off
 from server.delivery.outcomes import Message, Outcome, Result
 
-try:
-    import apprise as library
-except ImportError:  # an extra that most do not need
-    library = None
-
-INSTALLED = library is not None
+INSTALLED = find_spec("apprise") is not None
 
 
 def opened(urls: Sequence[str], link: str) -> "Others":
     """The channel for these Apprise addresses. Raises ValueError when one is none (without showing it: they hold secrets)."""
-    if library is None:
+    if not INSTALLED:
         raise ValueError("Apprise is not installed")
-    apprise = library.Apprise()
-    if not all(apprise.add(url) for url in urls):
+    import apprise  # an extra that most do not need, and a tenth of a second of every start
+
+    # They write down addresses with their secrets, and messages whole.
+    logging.getLogger("apprise").disabled = True
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    channel = apprise.Apprise()
+    if not all(channel.add(url) for url in urls):
         raise ValueError("an address of other.urls is none that Apprise knows")
-    return Others(apprise, link)
+    return Others(channel, link)
 
 
 class Others:

@@ -28,10 +28,10 @@ from server.clock import iso, now
 from server.db import new_id
 from server.delivery.email import Email, MailServer
 from server.delivery.gateways import MODEM, Gateway
-from server.delivery.others import Others
+from server.delivery.others import opened
 from server.delivery.outcomes import Channel
 from server.delivery.robots import Robot, Robots
-from server.delivery.web_call import Call, Caller, Said
+from server.delivery.web_call import Caller
 from server.domain import messages, outbox, people, reachability
 from server.domain.alerts import Answer
 from server.domain.devices import Device, subscribe
@@ -100,18 +100,6 @@ class FarSide:
         self._loop.close()
 
 
-class Notifier:
-    """Stands for Apprise: the operator's address is in it, and all it gives back is yes or no."""
-
-    def __init__(self, call: Any, url: str) -> None:
-        self._call, self._url = call, url
-
-    async def async_notify(self, title: str, body: str) -> bool:
-        """Say it to the address."""
-        said: Said = await self._call(Call("POST", self._url, orjson.dumps({"title": title, "body": body})))
-        return said.status == 200
-
-
 @pytest.fixture
 def far() -> Iterator[FarSide]:
     running = FarSide()
@@ -175,7 +163,7 @@ def open_doors(
         "sms": Gateway("sms", replace(modem, url=f"{base}/sms"), caller, LINK, now),
         "voice": Gateway("voice", replace(modem, url=f"{base}/voice"), caller, LINK, now),
         "email": Email(MailServer("127.0.0.1", mail_port, "tocsin@example.org", security="none"), LINK),
-        "other": Others(Notifier(caller, f"{base}/other?token=APPRISE-TOKEN"), LINK),
+        "other": opened([f"json://127.0.0.1:{far.port}/other?-token=APPRISE-TOKEN"], LINK),
     }
     with working(stage.database, push, folder, channels=channels, caller=caller, secret_key=KEY, **more):
         yield
@@ -242,7 +230,7 @@ def test_one_alert_goes_out_by_every_door_and_its_links_answer(
         lark["content"]["text"],
         ding["text"]["content"],
         far.at("/we")[0]["text"]["content"],
-        far.at("/other")[0]["body"],
+        far.at("/other")[0]["message"],
     ]
     assert all(f"{LINK}/g/" in one and "到售票厅维持秩序" in one for one in said)
     assert [len(far.at(path)) for path in ("/we", "/ding", "/lark", "/other")] == [1, 1, 1, 1]
