@@ -194,7 +194,7 @@ const tick = {
 
 test('a tap shows at once as being saved, as saved only when the disk has it, and not at all when it could not be', async () => {
   // Nothing arrives meanwhile: what the server has taken is no longer this phone's to show.
-  server.interrupts.push(...Array.from({ length: 8 }, () => () => 'no network' as const));
+  server.away = true;
   await all('mark');
   const shown: [saving: boolean | undefined, queued: number][] = [];
   const look = (marks: { saving?: boolean }[] | undefined) => {

@@ -1,18 +1,20 @@
 /** The app's own files in the worker's caches: laid in at installation, served from there, old ones kept for a while. */
 
+// Named once: the build writes the whole list wherever the name stands.
+const { version, files } = __BUILD__;
 const PREFIX = 'tocsin-shell-';
-const NAME = `${PREFIX}${__BUILD__.version}`;
+const NAME = `${PREFIX}${version}`;
 const PHOTOS = 'tocsin-photos';
 const KEPT_RELEASES = 3;
 const KEPT_PHOTOS = 300;
 const SHELL = '/index.html';
-const FILES = new Set(__BUILD__.files);
+const FILES = new Set(files);
 
 /** Fetches every file of this build; what an earlier build already has under the same hashed name is taken over. */
 export async function layIn(): Promise<void> {
   const cache = await caches.open(NAME);
   await Promise.all(
-    __BUILD__.files.map(async (path) => {
+    files.map(async (path) => {
       const hashed = path.startsWith('/assets/');
       const known = hashed ? await caches.match(path) : undefined;
       const response = known ?? (await fetch(path, { cache: hashed ? 'default' : 'no-cache', redirect: 'error' }));

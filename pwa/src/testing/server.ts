@@ -27,6 +27,8 @@ export class ServerDouble {
   spaces = new Map<string, Space>();
   allowed: Set<string> | null = null;
   pageSize = 500;
+  /** No call arrives. */
+  away = false;
   /** What the next calls get instead of an answer, in order. */
   interrupts: ((call: Call) => Reply | null | Promise<Reply | null>)[] = [];
   /** Judges a new fact; null applies it. */
@@ -60,6 +62,7 @@ export class ServerDouble {
       raw,
     };
     this.calls.push(call);
+    if (this.away) throw new TypeError('Failed to fetch');
     const interrupt = this.interrupts.shift();
     const reply = (await interrupt?.(call)) ?? this.answer(call);
     if (reply === 'no network') throw new TypeError('Failed to fetch');
