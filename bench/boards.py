@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from bench.load import Connection, request
-from bench.writing import heads, signed_in
+from bench.writing import heads, raised, signed_in
 from server.db import new_id
 from tests.faults.runner.wire import Wire
 from tests.house import House
@@ -78,13 +78,8 @@ def main() -> None:
             house.start("web")
             # every second of them is the commander, who sees each answer
             wires = [signed_in(house, number * 2 + 1)[0] for number in range(SIGN_INS)]
-            incident = new_id()
-            assert wires[0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+            _, alert = raised(wires[0], wires[0])
             parts = wires[0].call("POST", "/changes", {}).body["spaces"]
-            alert = next(
-                row["id"] for part in parts for row in part["rows"]
-                if row["type"] == "alert" and row["doc"]["incident"] == incident
-            )  # fmt: skip
             cursors = {part["id"]: part["to"] for part in parts}
             boards = [Board(house.port, wires[number % SIGN_INS], cursors) for number in range(given.boards)]
             took = watch(boards, wires[0], alert, given.answers)

@@ -176,7 +176,7 @@ def full_pouchdb(folder: Path) -> Iterator[Contestant]:
 def full_kinto(folder: Path) -> Iterator[Contestant]:
     """Kinto: records changed since the newest, and the newest 500."""
     (data := folder / "kinto").mkdir()
-    with running() as url, kinto(data, url) as peer:
+    with running(durable=True) as url, kinto(data, url) as peer:
         head = {"Authorization": "Basic YmVuY2g6YmVuY2g="}
         records = "/buckets/bench/collections/facts/records"
         for path in ("/v1/buckets/bench", "/v1/buckets/bench/collections/facts"):

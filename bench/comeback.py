@@ -8,6 +8,7 @@ server names. Meanwhile somebody answers an alert five times a second; their ans
 import argparse
 import heapq
 import random
+import re
 import selectors
 import tempfile
 import threading
@@ -19,7 +20,7 @@ from sqlalchemy import func, select
 
 from bench.load import Connection, request
 from bench.slow_link import BATCH, promised
-from bench.writing import heads, signed_in
+from bench.writing import heads, raised, signed_in
 from server.app import open_database
 from server.config import Config
 from server.db import new_id
@@ -30,7 +31,8 @@ from tests.house import House
 from tests.pictures import jpeg, tus_headers
 
 SIGN_INS = 40
-AGAIN = {0, 429, 503}
+AGAIN = {0, 423, 429, 503}
+AFTER = re.compile(rb"(?i)\r\nretry-after: (\d+)\r\n")
 
 
 class Returning:
@@ -88,13 +90,7 @@ def main() -> None:
         try:
             house.start("web")
             wires = [signed_in(house, number) for number in range(SIGN_INS)]
-            incident = new_id()
-            assert wires[0][0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
-            parts = wires[1][0].call("POST", "/changes", {}).body["spaces"]
-            alert = next(
-                row["id"] for part in parts for row in part["rows"]
-                if row["type"] == "alert" and row["doc"]["incident"] == incident
-            )  # fmt: skip
+            incident, alert = raised(wires[0][0], wires[1][0])
             phones = [
                 Returning(house.port, *wires[number % SIGN_INS], incident, given.items, given.photos)
                 for number in range(given.phones)
@@ -140,8 +136,10 @@ def come_back(phones: list[Returning], within: float) -> tuple[float, Counter[in
                     continue
                 said[status] += 1
                 if status in AGAIN:
+                    named = AFTER.search(phone.connection.got)
+                    later = int(named[1]) if named else 1
                     phone.hang_up(selector)
-                    heapq.heappush(due, (time.perf_counter() + random.uniform(0.5, 2), key.data))
+                    heapq.heappush(due, (time.perf_counter() + later * random.uniform(1, 1.25), key.data))
                     continue
                 phone.requests.popleft()
                 if phone.requests:

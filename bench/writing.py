@@ -2,7 +2,7 @@
 
 `python -m bench.writing [--seconds S] [--clients N] [--rounds R] [--without-kinto]`. Ours: two web processes on SQLite, each fact
 with its row, timeline entry, feed rows and receipt, on the disk before the answer. The peers keep bare documents and are installed
-beside the bench when first needed. W3 is the run of 500 clients, each with a connection of its own.
+beside the bench when first needed; Kinto's PostgreSQL waits for the same disk, pouchdb-server for none. W3 is the run of 500 clients, each with a connection of its own.
 """
 
 import argparse
@@ -92,13 +92,7 @@ def ours(folder: Path, clients: int) -> Iterator[Contestant]:
     try:
         house.start("web")
         wires = [signed_in(house, number) for number in range(clients)]
-        incident, alert = new_id(), ""
-        assert wires[0][0].call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
-        for part in wires[1][0].call("POST", "/changes", {}).body["spaces"]:
-            alert = next(
-                (row["id"] for row in part["rows"] if row["type"] == "alert" and row["doc"]["incident"] == incident),
-                alert,
-            )
+        incident, alert = raised(wires[0][0], wires[1][0])
         for wire, _ in wires:
             wire.hang_up()  # the server ends a connection that stays silent for half a minute
 
@@ -157,9 +151,9 @@ def bare_pouchdb(folder: Path) -> Iterator[Contestant]:
 
 @contextmanager
 def bare_kinto(folder: Path) -> Iterator[Contestant]:
-    """Kinto: records into one collection, in a PostgreSQL that does not wait for the disk."""
+    """Kinto: records into one collection, each on the disk before the answer, as with ours."""
     (data := folder / "kinto").mkdir()
-    with running() as url, kinto(data, url) as peer:
+    with running(durable=True) as url, kinto(data, url) as peer:
         head = {"Authorization": "Basic YmVuY2g6YmVuY2g="}
         for path in ("/v1/buckets/bench", "/v1/buckets/bench/collections/facts"):
             run(peer.port, [once(request("PUT", path, {}, **head))], 0, [])
@@ -180,7 +174,7 @@ def bare_kinto(folder: Path) -> Iterator[Contestant]:
 
             return make
 
-        yield Contestant("Kinto on PostgreSQL, bare records, not on the disk", peer.port, peer.process, single, batch)
+        yield Contestant("Kinto on PostgreSQL, bare records", peer.port, peer.process, single, batch)
 
 
 def signed_in(house: House, number: int) -> tuple[Wire, str]:
@@ -194,6 +188,17 @@ def signed_in(house: House, number: int) -> tuple[Wire, str]:
     assert wire.call("POST", "/sessions", signing).status == 200
     wire.hang_up()
     return wire, device
+
+
+def raised(by: Wire, commander: Wire) -> tuple[str, str]:
+    """An incident that somebody raises, and the alert of it that the commander is asked to answer, by their ids."""
+    incident = new_id()
+    assert by.call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
+    for part in commander.call("POST", "/changes", {}).body["spaces"]:
+        for row in part["rows"]:
+            if row["type"] == "alert" and row["doc"]["incident"] == incident:
+                return incident, str(row["id"])
+    raise AssertionError("the commander was not asked")
 
 
 def heads(wire: Wire) -> dict[str, str]:

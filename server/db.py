@@ -1,14 +1,10 @@
 """The database: column types, ids and the unit of work that every change runs in."""
 
-import contextvars
 import random
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,27 +16,24 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     MetaData,
-    Select,
     Text,
     UpdateBase,
     Uuid,
-    bindparam,
-    inspect,
-    select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Mapper, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from server.engines import LOCK_SECONDS, open_engine
 from server.locks import locked_file
 from server.statements import Statement
 from server.trust import Trust
+from server.turns import Ticket, Turns
 from server.unchanged import Unchanged
+from server.units import Unit
 
 LEAST_WAIT = 1.0
-GROUP = 256
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,38 +125,6 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-class Unit(Session):
-    """A session that looks rows up by their id with statements worked out once."""
-
-    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
-        """The row with this primary key, or None, as SQLAlchemy's own."""
-        if not options and isinstance(ident, str):
-            statement, mapper = _looking_up(entity)
-            if mapper.identity_key_from_primary_key((ident,)) not in self.identity_map:
-                return self.scalars(statement, {"key": ident}).first()
-        return super().get(entity, ident, **options)
-
-
-@cache
-def _looking_up(entity: type[Model]) -> tuple[Select[Any], Mapper[Any]]:
-    mapper: Mapper[Any] = inspect(entity)
-    (key,) = mapper.primary_key
-    return select(entity).where(key == bindparam("key", type_=key.type)), mapper
-
-
-class _Ticket:
-    """One unit of work waiting for the writer."""
-
-    def __init__(self, unit: Callable[[Session], Any]) -> None:
-        self.unit, self.turn = unit, threading.Event()
-        self.leads = False
-        self.since = time.monotonic()
-        # The unit may be run by another request's thread or greenlet, but must see its own request.
-        self.context = contextvars.copy_context()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
 class Database:
     """An open database with its unit of work.
 
@@ -179,9 +140,7 @@ class Database:
         self.finishers: list[Callable[[Session], None]] = []
         self._writing = self.engine.execution_options(write=True)
         self._glancing = self.engine.execution_options(glance=True)
-        self._mutex = threading.Lock()
-        self._waiting: deque[_Ticket] = deque()
-        self._leading = False
+        self._turns = Turns()
         database = self.engine.url.database
         path = Path(database) if self.is_sqlite and database and database != ":memory:" else None
         self._lock_path = path.with_name(f"{path.name}.lock") if path else None
@@ -197,11 +156,11 @@ class Database:
         """What one reading statement finds, without the cost of a session and a transaction."""
         kept, key = self.kept(), (statement, *values.values())
         found: list[Any] | None = None if kept is None else kept.get(key)
-        if found is None:
+        if found is None and self._unchanged is not None and kept is not None:
+            found = kept[key] = self._unchanged.rows(statement, values)
+        elif found is None:
             with self._glancing.connect() as connection:
                 found = statement.rows_of(connection, values)
-            if kept is not None:
-                kept[key] = found
         return found
 
     @contextmanager
@@ -210,23 +169,23 @@ class Database:
         with Unit(self.engine, expire_on_commit=False) as session:
             yield session
 
-    def write(self, unit: Callable[[Session], T]) -> T:
+    def write(self, unit: Callable[[Session], T], *, long: bool = False) -> T:
         """Run `unit` in one transaction and commit it; an exception undoes all of it.
 
-        On SQLite units that arrive together share one commit, each in a savepoint of its own. The unit may run more than
-        once and must keep no objects of its session. Raises Overloaded when the lock cannot be had in three seconds or the
-        database cannot be reached, StorageFull when the disk is full.
+        On SQLite units that arrive together share one commit, each in a savepoint of its own; those that are `long`, with
+        many facts, let the others go first. The unit may run more than once and must keep no objects of its session.
+        Raises Overloaded when the lock cannot be had in three seconds or the database cannot be reached, StorageFull when
+        the disk is full.
         """
         if not self.is_sqlite:
             return self._write_alone(unit)
-        ticket = _Ticket(unit)
-        with self._mutex:
-            self._waiting.append(ticket)
-            leads, self._leading = not self._leading, True
-        if not leads:
-            ticket.turn.wait()
-            leads = ticket.leads
-        if leads:
+        ticket = Ticket(unit, long=long)
+        self._turns.join(ticket)
+        while True:
+            ticket.told.wait()
+            if ticket.done:
+                break
+            ticket.told.clear()
             self._lead()
         if isinstance(ticket.error, DBAPIError) and (plain := plainly(ticket.error)):
             raise plain from ticket.error
@@ -279,42 +238,40 @@ class Database:
     def _lead(self) -> None:
         """Commit what is waiting as one group, then hand the lead to the first of those that have come meanwhile."""
         time.sleep(0)  # lets the other greenlets or threads put their units into this group
-        with self._mutex:
-            group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        asked = time.monotonic()
+        group: list[Ticket] = []
         try:
             try:
-                self._commit_group(group)
+                self._commit_group(self._turns.taken(), group, self._turns.since())
             except _Unfinished:
                 # One of them left what cannot be finished; alone, only that one fails.
                 for ticket in group:
                     if ticket.error is None:
                         try:
-                            self._commit_group([ticket])
+                            self._commit_group([ticket], [], ticket.since)
                         except Exception as error:
                             ticket.error = error
         except BaseException as error:
             self._trust.doubt(error)
+            group = group or self._turns.turned_away(asked)
             for ticket in group:
                 ticket.error = ticket.error or error
         finally:
-            with self._mutex:
-                self._leading = bool(self._waiting)
-                if self._leading:
-                    self._waiting[0].leads = True
-                    self._waiting[0].turn.set()
+            self._turns.hand_over()
             for ticket in group:
-                ticket.turn.set()
+                ticket.settle()
 
-    def _commit_group(self, group: list[_Ticket]) -> None:
-        """Run units in one transaction, each in a savepoint, and commit it.
+    def _commit_group(self, coming: Iterable[Ticket], group: list[Ticket], since: float) -> None:
+        """Run units in one transaction, each in a savepoint, and commit it; `group` gets those that were taken.
 
         Raises _Unfinished, with nothing done, when what several of them left cannot be finished together.
         """
         left: dict[str, Any] = {}
-        with self._fair_lock(group[0].since), self._writing.connect() as connection, connection.begin():
+        with self._fair_lock(since), self._writing.connect() as connection, connection.begin():
             raw = connection.connection.dbapi_connection
             assert raw is not None
-            for ticket in group:
+            for ticket in coming:
+                group.append(ticket)
                 session = Unit(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
                 try:
                     ticket.result = ticket.context.run(ticket.unit, session)

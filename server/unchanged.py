@@ -3,7 +3,9 @@
 import threading
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+
+from server.statements import Statement
 
 MOST = 20_000
 
@@ -14,7 +16,7 @@ class Unchanged:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._mutex = threading.Lock()
-        self._watching: Any = None
+        self._watching: Connection | None = None
         self._version: int | None = None
         self._kept: dict[Any, Any] = {}
 
@@ -24,17 +26,25 @@ class Unchanged:
         After a commit it is another one, so that what was read before the commit and added later is lost, not believed.
         """
         with self._mutex:
-            if self._watching is None:
-                connection = self._engine.connect()
-                connection.detach()  # never used for writing: only the commits of other connections are counted
-                self._watching = connection.connection.dbapi_connection
-                connection.rollback()
-            cursor = self._watching.cursor()
+            cursor: Any = self._watched().connection.cursor()
             (version,) = cursor.execute("PRAGMA data_version").fetchone()
             cursor.close()
             if version != self._version or len(self._kept) > MOST:
                 self._version, self._kept = version, {}
             return self._kept
+
+    def rows(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        """What one reading statement finds now."""
+        with self._mutex:
+            return statement.rows_of(self._watched(), values)
+
+    def _watched(self) -> Connection:
+        if self._watching is None:
+            connection = self._engine.connect()
+            connection.detach()  # never used for writing: only the commits of other connections are counted
+            connection.rollback()
+            self._watching = connection
+        return self._watching
 
     def close(self) -> None:
         """Close the connection that watches."""

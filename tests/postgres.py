@@ -20,10 +20,13 @@ ROOM = 4 * 1024**3
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """The address of a fresh server's `postgres` database; server and data are removed on the way out."""
+def running(*, durable: bool = False) -> Iterator[str]:
+    """The address of a fresh server's `postgres` database; server and data are removed on the way out.
+
+    A durable one has every commit on the disk before it is answered, as a product must; else its data lies in memory.
+    """
     # Outside the home folder: the server may run as another user, who must be able to walk there.
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    roomy = not durable and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     folder = Path(
         tempfile.mkdtemp(prefix="tocsin-pg-", dir=MEMORY if roomy else "/tmp" if Path("/tmp").is_dir() else None)
     )
@@ -35,7 +38,7 @@ def running() -> Iterator[str]:
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:
-            for name, value in HASTE.items():
+            for name, value in () if durable else HASTE.items():
                 connection.execute(f"ALTER SYSTEM SET {name} = {value}")
             connection.execute("SELECT pg_reload_conf()")
         yield url

@@ -1,5 +1,9 @@
-"""Batches: up to 50 queued facts in order, each in a savepoint, one commit, one result each."""
+"""Batches: up to 50 queued facts in order, each in a savepoint, one result each; a long one gives way to others between commits."""
 
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from flask import Response, current_app, g, jsonify
@@ -10,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from server.api import http
+from server.api.doors import Door
 from server.api.fields import Body, Choice, Int, Moment, Text, Uuid, clean_id
 from server.clock import iso, now
 from server.domain import errors, facts
@@ -17,6 +22,12 @@ from server.savepoints import savepoint
 
 blp = http.blueprint("batch")
 MOST_ITEMS = 50
+FEW_ITEMS = 5
+"""Up to so much is what somebody has just tapped: it goes ahead of those who bring what gathered in hours."""
+TURN_SECONDS = 0.03
+"""After so long a batch lets others write before it goes on."""
+Applying = Callable[[Session, dict[str, Any]], dict[str, Any]]
+DOOR = Door(inside=2, waiting=60, seconds=8.0)
 
 
 class ItemBody(Body):
@@ -51,7 +62,16 @@ BATCH, ITEM = BatchBody(), ItemBody()
 )
 def send_batch() -> Response:
     """Send queued facts; a bad one never holds up the others."""
-    data: dict[str, Any] = BATCH.load(http.body(http.MOST_BATCH))
+    data = http.body(http.MOST_BATCH)  # before the door: a slow link holds up nobody else
+    items = data.get("items")
+    long = isinstance(items, list) and len(items) > FEW_ITEMS
+    with DOOR.inside() if long else nullcontext():
+        results = _take(BATCH.load(data), long)
+    return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
+
+
+def _take(data: dict[str, Any], long: bool) -> list[dict[str, Any]]:
+    """Let a batch take effect in as many commits as it needs; what the database could not take after all is to be sent again."""
     http.require_schema(data["schema"])
     if len(data["items"]) > MOST_ITEMS:
         raise http.BadJson("too_many_items", 413)
@@ -65,10 +85,18 @@ def send_batch() -> Response:
     prepared = [_prepare(routes, raw) for raw in data["items"]]
     if data["device"] != g.device:
         refusal = errors.Forbidden("device_wrong", "设备与登录不符。", "The device is not the one signed in.")
-        http.write(lambda session: _keep_all(session, prepared, refusal))
+        http.write(lambda session: _keep_all(session, prepared, refusal), long=long)
         raise refusal
-    results = http.write(lambda session: _apply_all(session, prepared))
-    return jsonify({"server_time": iso(now()), "epoch": current_app.extensions["tocsin_epoch"], "results": results})
+    results: list[dict[str, Any]] = []
+    while len(results) < len(prepared):
+        left = prepared[len(results) :]
+        try:
+            results += http.write(partial(_apply_some, prepared=left), long=long)
+        except errors.Busy as busy:
+            if not results:
+                raise
+            results += [_later(one, busy) for one in left]
+    return results
 
 
 def _prepare(routes: MapAdapter, raw: Any) -> dict[str, Any]:
@@ -96,15 +124,27 @@ def _prepare(routes: MapAdapter, raw: Any) -> dict[str, Any]:
     return {"item": item, "endpoint": endpoint, "ids": clean, "data": data}
 
 
-def _apply_all(session: Session, prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Let all take effect in one savepoint, as they nearly always do; if one does not, begin again with one for each."""
+def _apply_some(session: Session, prepared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let as many of these take effect as one turn allows, at least one, and return their results.
+
+    All in one savepoint, as they nearly always take effect; if one does not, begin again with one for each.
+    """
     if all("endpoint" in one for one in prepared):
         try:
             with savepoint(session):
-                return [_applied(session, one) for one in prepared]
+                return _in_turn(session, prepared, _applied)
         except (errors.Refused, IntegrityError):
             pass
-    return [_apply(session, one) for one in prepared]
+    return _in_turn(session, prepared, _apply)
+
+
+def _in_turn(session: Session, prepared: list[dict[str, Any]], apply: Applying) -> list[dict[str, Any]]:
+    until, results = time.monotonic() + TURN_SECONDS, []
+    for one in prepared:
+        results.append(apply(session, one))
+        if time.monotonic() >= until:
+            break
+    return results
 
 
 def _applied(session: Session, one: dict[str, Any]) -> dict[str, Any]:
@@ -140,15 +180,20 @@ def _apply(session: Session, one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused(session: Session, item: dict[str, Any], sender: http.Sender, refusal: errors.Refused) -> dict[str, Any]:
-    status = next(code for kind, code in http.STATUS if isinstance(refusal, kind))
     if isinstance(refusal, errors.Busy):
-        return _result(item["id"], "retry_later", status, refusal.code)
+        return _later({"item": item}, refusal)
+    status = next(code for kind, code in http.STATUS if isinstance(refusal, kind))
     _keep(session, item, sender, refusal)
     message = refusal.en if http.language() == "en" else refusal.zh
     found = [{"path": refusal.path, "code": refusal.code, "message": message}] if refusal.path else []
     outcome = "conflict" if isinstance(refusal, errors.Conflict) else "refused"
     body = {"state": refusal.state} if isinstance(refusal, errors.Conflict) and refusal.state is not None else None
     return _result(item["id"], outcome, status, refusal.code, message=message, errors=found, body=body)
+
+
+def _later(one: dict[str, Any], busy: errors.Busy) -> dict[str, Any]:
+    """The result of an item that keeps its place in the phone's queue; what has no such place is refused in any case."""
+    return _result(one["item"]["id"], "retry_later", 503, busy.code) if "item" in one else one["result"]
 
 
 def _keep_all(session: Session, prepared: list[dict[str, Any]], refusal: errors.Refused) -> None:

@@ -141,15 +141,15 @@ def read(query: Callable[[Session], T]) -> T:
         return query(session)
 
 
-def write(unit: Callable[[Session], T]) -> T:
-    """Run a unit of work and commit it. Raises Busy when the database cannot take it in time.
+def write(unit: Callable[[Session], T], *, long: bool = False) -> T:
+    """Run a unit of work and commit it; a `long` one lets others go first. Raises Busy when the database is not in time.
 
     Whoever leads a shared commit runs the units of others too, so each carries its own request: without it one person's
     facts would be recorded as another's.
     """
     asker = copy_context()
     try:
-        return database().write(lambda session: asker.run(unit, session))
+        return database().write(lambda session: asker.run(unit, session), long=long)
     except Overloaded:
         raise errors.Busy from None
     except IntegrityError as error:

@@ -1,9 +1,9 @@
 """Answers: what people reply to an alert, the receipts of their phones, and what follows from both."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, insert, select
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
 from server.clock import now
@@ -24,46 +24,47 @@ from server.domain import (
     people,
     plans,
     reachability,
+    recipients,
     rights,
     rules,
     timeline,
 )
-from server.domain.alerts import Alert, Answer, Board, Recipient
+from server.domain.alerts import Answer, Board, Recipient
 from server.domain.errors import NotFound, Refused
 from server.domain.people import Standing
 from server.statements import Statement
 
 
-def addressed(session: Session, alert: str, person: str) -> tuple[Alert, Recipient]:
+def addressed(session: Session, alert: str, person: str) -> recipients.Found:
     """The alert and the person's row of it, locked. Raises NotFound when it was never addressed to them."""
-    asked = {"alert": alert, "person": person}
-    found = session.execute(_ADDRESSED, asked, execution_options={"populate_existing": True}).first()
+    found = recipients.find(session, alert, person)
     if found is None:
         calling.call_one(session, alert, person)  # else another process has called them just now
-        found = session.execute(_ADDRESSED, asked, execution_options={"populate_existing": True}).first()
+        found = recipients.find(session, alert, person)
     if found is None:
         raise NotFound("alert_unknown", "没有发给您的这条告警。", "There is no such alert addressed to you.")
-    return found.Alert, found.Recipient
+    return found
 
 
 _GIVE = Statement(insert(cast(Table, Answer.__table__)))
-_ADDRESSED = (
-    select(Alert, Recipient)
-    .join(Alert, Alert.id == Recipient.alert)
-    .where(Recipient.alert == bindparam("alert"), Recipient.person == bindparam("person"))
-    .with_for_update(of=Recipient)
-)
+
+
+class Answered(NamedTuple):
+    """Whose row of the alert an answer went to, and the answer that counts there now."""
+
+    id: str
+    answer: str
 
 
 def answer(
     session: Session, id: str, alert: str, by: Standing, *, kind: str, occurred_at: datetime, eta_minutes: int | None = None,
     reason: str | None = None, read_back: str | None = None, person: str | None = None,
-) -> Recipient:  # fmt: skip
+) -> Answered:  # fmt: skip
     """Record an answer, also a late one; the latest by when it was given counts.
 
     `person` is somebody on whose behalf (by radio) it is given. Their waiting deliveries are taken back at once.
     """
-    asked, row = addressed(session, alert, person or by.id)
+    asked, row, revision = addressed(session, alert, person or by.id)
     rights.require(
         by,
         "alert.answer" if person in (None, by.id) else "alert.answer_for",
@@ -85,18 +86,19 @@ def answer(
     row.told_at = row.told_at or now()
     row.delivered_at = row.delivered_at or now()
     row.opened_at = row.opened_at or now()
+    recipients.keep(session, row)
     outbox.cancel(session, [row.id])
     feed.touch(session, Board(asked.incident))
     climbing.note_answer(session, asked, row)
     _record(session, asked, row, kind, by, occurred_at, eta_minutes, reason)
-    _follow(session, asked, row, kind, by, occurred_at)
-    return row
+    _follow(session, asked, revision, kind, by, occurred_at)
+    return Answered(row.id, row.answer)
 
 
 def _record(
     session: Session,
-    alert: Alert,
-    row: Recipient,
+    alert: Any,
+    row: Any,
     kind: str,
     by: Standing,
     at: datetime,
@@ -116,9 +118,10 @@ def _record(
     )  # fmt: skip
 
 
-def _follow(session: Session, alert: Alert, row: Recipient, kind: str, by: Standing, at: datetime) -> None:
+def _follow(session: Session, alert: Any, revision: str | None, kind: str, by: Standing, at: datetime) -> None:
     """Let the plan know of answers it waits for; a call for help goes to the leadership group."""
-    running, waited, plan = _awaited(session, alert)
+    plan = plans.rules_of(session, revision)
+    running, waited = limits.running(session, alert.incident), _awaited(revision, plan)
     if not running and not waited and kind != "need_help":
         return
     incident = session.get(incidents.Incident, alert.incident)
@@ -140,21 +143,23 @@ def _follow(session: Session, alert: Alert, row: Recipient, kind: str, by: Stand
             course.happen(session, incident, f"team.{rule.key}.on-scene", occurred_at=at, by=by.id)
 
 
-def _awaited(session: Session, alert: Alert) -> tuple[list[limits.Limit], frozenset[str], rules.Plan | None]:
-    """The limits that run in the alert's incident, what its plan waits to hear of orders and teams, and the plan."""
-    (incident,) = _UNDER.rows(session, incident=alert.incident)
-    plan = plans.rules_of(session, incident.revision)
-    waited = rules.listens_to(plan) if plan is not None else frozenset()
-    heard = frozenset(name for name in waited if name.startswith(("order.", "team.")))
-    return limits.running(session, alert.incident), heard, plan
+def _awaited(revision: str | None, plan: rules.Plan | None) -> frozenset[str]:
+    """What the plan of a revision waits to hear of orders and teams."""
+    if revision is None or plan is None:
+        return frozenset()
+    if revision not in _heard:
+        heard = rules.listens_to(plan)
+        _heard[revision] = frozenset(name for name in heard if name.startswith(("order.", "team.")))
+    return _heard[revision]
 
 
-_UNDER = Statement(select(incidents.Incident.revision).where(incidents.Incident.id == bindparam("incident")))
+_heard: dict[str, frozenset[str]] = {}  # revisions never change
 
 
-def receive(session: Session, alert: str, person: str, kind: str, channel: str, occurred_at: datetime) -> Recipient:
+def receive(session: Session, alert: str, person: str, kind: str, channel: str, occurred_at: datetime) -> None:
     """Record that an alert reached the person's phone (delivered) or was opened there."""
-    asked, row = addressed(session, alert, person)
+    asked, row, _ = addressed(session, alert, person)
+    before = dict(vars(row))
     changed = row.delivered_at is None or (kind == "opened" and row.opened_at is None)
     row.told_at = row.told_at or occurred_at
     row.delivered_at = row.delivered_at or occurred_at
@@ -162,9 +167,10 @@ def receive(session: Session, alert: str, person: str, kind: str, channel: str, 
         row.opened_at = row.opened_at or occurred_at
     if channel not in row.channels:
         row.channels = [*row.channels, channel]
+    if vars(row) != before:
+        recipients.keep(session, row)
     if changed:
         feed.touch(session, Board(asked.incident))
-    return row
 
 
 def told(session: Session, recipient: str, channel: str) -> None:

@@ -190,19 +190,20 @@ _DOING: dict[str, Callable[[Session, Incident, Alert, Step], None]] = {
 }  # fmt: skip
 
 
-def note_answer(session: Session, alert: Alert, row: Recipient) -> None:
+def note_answer(session: Session, alert: Any, row: Any) -> None:
     """Let the steps know of an answer: a quorum is counted anew, a leader who cannot come is succeeded at once, and who
-    said they come is expected."""
-    session.flush()
+    said they come is expected. `alert` and `row` have the columns of an alert and of its recipient."""
     recount(session, alert)
     if row.answer == "cannot" and alert.team is not None:
         for step in steps.successions(session, alert.id):
             step.due_at = min(step.due_at, now())
     if alert.order is None or "on_scene" not in alert.answers or alert.status != "open":
         return
+    if row.answer not in ladders.MOVING:
+        return
     incident = session.get(Incident, alert.incident)
     assert incident is not None
-    due = _expected(_ladder(session, incident, alert), row) if row.answer in ladders.MOVING else None
+    due = _expected(_ladder(session, incident, alert), row)
     if due is None:
         return
     known = session.scalar(select(Step).where(Step.alert == alert.id, Step.kind == "arrival").with_for_update())

@@ -104,6 +104,11 @@ def record(
     session.info.setdefault("entries", []).append(entry)
 
 
+def note_drill(session: Session, incident: str, drill: bool) -> None:
+    """Say whether an incident is a drill, where that is known: its lines need not look."""
+    session.info.setdefault("in_drill", {})[incident] = drill
+
+
 def _in_drill(session: Session, incident: str) -> bool:
     """Whether an incident is a drill: every line of its timeline says so."""
     known: dict[str, bool] = session.info.setdefault("in_drill", {})

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from server.bulk import write_rows
 from server.clock import now
-from server.domain import devices, feed, outbox, rolls
+from server.domain import devices, feed, outbox, recipients, rolls
 from server.domain.alerts import Board, Recipient
 from server.domain.outbox import Delivery
 
@@ -118,10 +117,5 @@ def _note(session: Session, deliveries: Sequence[str]) -> None:
 
 
 def _written(session: Session, row: Any) -> feed.Written:
-    """A recipient changed past the mapper, as the feed takes it; `row` has its columns as attributes.
-
-    Those who lead see that somebody was told. The phone that was told need not come and fetch it.
-    """
-    places = set(Recipient.spaces(row, session)) - {f"me:{row.person}"}
-    text = orjson.dumps(Recipient.document(row, session, "")).decode()
-    return feed.Written(Recipient.synced_type, row.id, tuple(sorted(places)), text)
+    """Those who lead see that somebody was told. The phone that was told need not come and fetch it."""
+    return recipients.written(session, row, without={f"me:{row.person}"})

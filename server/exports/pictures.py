@@ -99,7 +99,8 @@ def _keep(picture: Image.Image, path: str, **how: Any) -> None:
 
 
 def main() -> None:
-    """The child: its memory and processor time are limited before it touches the bytes."""
+    """The child: its memory and processor time are limited before it touches the bytes, and what people tap goes before it."""
+    os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY, CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CHILD_SECONDS, CHILD_SECONDS))
     sys.stdout.write(json.dumps(_in_child(*sys.argv[1:4])))

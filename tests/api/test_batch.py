@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from server.api import batch, http
 from server.clock import clock, iso, now
 from server.db import new_id
+from server.domain import errors
 from server.domain.facts import Fact
 from server.domain.incidents import Incident
 from server.domain.plans import Plan, Reading, Revision
@@ -73,6 +75,37 @@ def test_the_same_batch_again_changes_nothing_and_answers_the_same(stage: Stage)
     assert [result["status"] for result in again] == ["duplicate", "duplicate"]
     assert [result["body"] for result in again] == [result["body"] for result in first]
     assert lines(stage, incident) == ["记录"]
+
+
+def test_a_batch_that_takes_long_gives_way_between_commits_and_keeps_its_order(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident, phone = ticketing(stage), stage["visitors_one"]
+    monkeypatch.setattr(batch, "TURN_SECONDS", 0.0)
+    turns, write = [], http.write
+
+    def count(unit: Any, *, long: bool = False) -> Any:
+        turns.append(long)
+        if len(turns) > most:
+            raise errors.Busy
+        return write(unit, long=long)
+
+    monkeypatch.setattr(http, "write", count)
+    for number in range(6):
+        entry(stage, "visitors_one", incident, f"n{number}" if number != 1 else "")
+    items, most = phone.queue, 0
+    assert phone.batch(items, expect=503)["code"] == "busy"
+    turns.clear()
+    most = 4
+    results = phone.batch(items)["results"]
+    assert [one["status"] for one in results] == ["applied", "refused"] + ["applied"] * 2 + ["retry_later"] * 2
+    assert [one["id"] for one in results] == [item["id"] for item in items]
+    turns.clear()
+    most = 9
+    again = phone.batch(items)["results"]
+    assert [one["status"] for one in again] == ["duplicate", "refused"] + ["duplicate"] * 2 + ["applied"] * 2
+    assert turns == [True] * 6
+    assert lines(stage, incident) == [f"n{number}" for number in range(6) if number != 1]
 
 
 def test_one_item_twice_in_a_batch_counts_once(stage: Stage) -> None:

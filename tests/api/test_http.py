@@ -16,7 +16,7 @@ class Elsewhere:
     def __init__(self, app: Flask) -> None:
         self.app = app
 
-    def write(self, unit: Callable[[Any], Any]) -> Any:
+    def write(self, unit: Callable[[Any], Any], *, long: bool) -> Any:
         """Run the unit inside a request of somebody else."""
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(self._lead, unit).result()

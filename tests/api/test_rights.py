@@ -55,7 +55,7 @@ def send(phone: Phone, row: Row, ids: dict[str, str]) -> Any:
 def rehearsal(database: Database) -> Iterator[None]:
     """Everything runs and nothing is kept, so that each case meets the same situation."""
 
-    def write(unit: Any) -> Any:
+    def write(unit: Any, *, long: bool = False) -> Any:
         with Session(database._writing, expire_on_commit=False) as session:
             result = unit(session)
             database._finish(session)

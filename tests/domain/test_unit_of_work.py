@@ -3,6 +3,7 @@
 import contextvars
 import threading
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -10,6 +11,7 @@ from server.db import Database, new_id
 from server.domain import feed
 from server.domain.feed import Epoch
 from server.domain.people import Team
+from server.turns import Ticket, Turns
 
 who: contextvars.ContextVar[int] = contextvars.ContextVar("who")
 WRITERS = 40
@@ -76,3 +78,88 @@ def test_who_leaves_what_cannot_be_finished_fails_alone(database: Database) -> N
     with database.read() as session:
         assert {team.rank for team in session.scalars(select(Team))} == set(range(WRITERS)) - {7}
         assert feed.versions(session, ["org"])["org"][0] == WRITERS - 1
+
+
+def ticket(name: str) -> Ticket:
+    """One that waits, short or long as its name says."""
+    found = Ticket(lambda session: None, long=name.startswith("long"))
+    found.result = name
+    return found
+
+
+class Spent:
+    """A turn of which so many units use up the time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, units: int) -> None:
+        self.taken, self.units = list[str](), units
+        monkeypatch.setattr("server.turns.time.monotonic", lambda: 1000.0 if len(self.taken) < self.units else 1001.0)
+
+    def of(self, turns: Turns, coming: dict[str, list[str]] | None = None) -> list[str]:
+        """Who is taken in the next turn; while one named in `coming` is written, others come."""
+        self.taken.clear()
+        for one in turns.taken():
+            self.taken.append(one.result)
+            for name in (coming or {}).get(one.result, ()):
+                turns.join(ticket(name))
+        return list(self.taken)
+
+
+def test_who_brings_little_goes_first_and_who_brings_much_still_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns()
+    for name in ("long 1", "long 2", "short 1", "long 3", "short 2", "short 3"):
+        turns.join(ticket(name))
+    spent = Spent(monkeypatch, units=2)
+    assert spent.of(turns, {"short 2": ["short 4"]}) == ["short 1", "short 2", "long 1"], (
+        "one of the long, however late"
+    )
+    assert spent.of(turns) == ["short 3", "short 4", "long 2"]
+    assert spent.of(turns, {"long 3": ["long 4", "short 5"]}) == ["long 3", "short 5"], "and back to the short"
+    assert spent.of(turns) == ["long 4"]
+    assert spent.of(turns) == []
+
+
+def test_many_long_ones_do_not_make_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns()
+    for number in range(5):
+        turns.join(ticket(f"long {number}"))
+    spent = Spent(monkeypatch, units=2)
+    assert spent.of(turns, {"long 1": ["short"]}) == ["long 0", "long 1"], (
+        "who comes when the time is over has the next turn"
+    )
+    assert spent.of(turns)[0] == "short"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_tap_overtakes_the_batches_that_wait_before_it(database: Database) -> None:
+    order, begun, go_on = list[str](), threading.Event(), threading.Event()
+
+    def write(name: str) -> None:
+        def unit(session: Session) -> None:
+            session.add(Team(id=new_id(), kind=name, title={"zh": "组", "en": "team"}, rank=len(order), active=True))
+            order.append(name)
+            if name == "long 0":
+                begun.set()
+                assert go_on.wait(20)
+
+        database.write(unit, long=name.startswith("long"))
+
+    def start(name: str) -> threading.Thread:
+        before = len(database._turns)
+        thread = threading.Thread(target=write, args=(name,))
+        thread.start()
+        if name == "long 0":
+            assert begun.wait(20)
+        else:
+            while len(database._turns) == before:
+                thread.join(0.001)
+        return thread
+
+    threads = [start(name) for name in ("long 0", "long 1", "long 2", "short 3", "short 4")]
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert order[0] == "long 0"
+    assert sorted(order[1:3]) == ["short 3", "short 4"]
+    assert order[3:] == ["long 1", "long 2"]
+    with database.read() as session:
+        assert set(session.scalars(select(Team.kind))) == set(order)
