@@ -22,11 +22,11 @@ from sqlalchemy.orm import Session
 from bench.load import Load, Sender, middle, request, run
 from bench.peers import kinto, pouchdb
 from bench.writing import heads, once, signed_in
-from server.app import open_database
 from server.clock import now
 from server.config import Config
 from server.db import new_id
 from server.domain.feed import Change, Space
+from server.opening import open_database
 from tests.faults.runner.wire import Wire
 from tests.house import House
 from tests.postgres import running

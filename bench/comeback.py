@@ -21,11 +21,11 @@ from sqlalchemy import func, select
 from bench.load import Connection, request
 from bench.slow_link import BATCH, promised
 from bench.writing import heads, raised, signed_in
-from server.app import open_database
 from server.config import Config
 from server.db import new_id
 from server.domain.facts import Fact
 from server.domain.field_reports import Photo
+from server.opening import open_database
 from tests.faults.runner.wire import Wire
 from tests.house import House
 from tests.pictures import jpeg, tus_headers

@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--limits", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=1_000.0, help="over which they come due")
     parser.add_argument("--kills", type=float, default=5.0, help="workers killed a second")
+    parser.add_argument("--whole", type=int, default=20, help="one kill of so many takes the parent along; 0: none")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--url", default="", help="an empty PostgreSQL database; without it, SQLite in a fresh folder")
@@ -26,7 +27,8 @@ def main() -> int:
     subprocess.run(
         [sys.executable, "-m", "server.cli", "demo", "--json"], env=environment, check=True, stdout=subprocess.DEVNULL
     )
-    storm = play(url, folder, given.seed, given.limits, given.seconds, workers=given.workers, kills=given.kills)
+    hurt = {"workers": given.workers, "kills": given.kills, "whole": given.whole}
+    storm = play(url, folder, given.seed, given.limits, given.seconds, **hurt)
     sys.stdout.write(f"seed {given.seed}: {storm}\n")
     for one in storm.wrong[:40]:
         sys.stdout.write(f"WRONG {one}\n")

@@ -1,11 +1,9 @@
 """The application: the one module that knows all others."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Engine
@@ -44,8 +42,8 @@ from server.config import Config
 from server.db import Database, Model
 from server.delivery.allowed_hosts import push_hosts
 from server.delivery.vapid import VAPID_FILE, load_or_make_key, public_key_text
-from server.domain import feed, rights, timeline
-from server.migrating import MIGRATIONS
+from server.domain import feed, rights
+from server.opening import open_database
 
 NOUNS = (
     session.blp, incidents.blp, alerts.blp, alerts.tokens_blp, checklists.blp, field_reports.blp, supplies.blp, notices.blp,
@@ -61,17 +59,6 @@ class OneDatabase(SQLAlchemy):
 
 
 flask_db = OneDatabase(metadata=Model.metadata)
-migrate = Migrate(directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
-
-
-def open_database(config: Config) -> Database:
-    """Open the organisation's database so that every unit of work seals its timeline and raises its feed."""
-    if config.url.startswith("sqlite:///"):
-        Path(config.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    database = Database(config.url)
-    timeline.attach(database)
-    feed.attach(database)
-    return database
 
 
 def create_app(config: Config | None = None, database: Database | None = None) -> Flask:
@@ -96,7 +83,6 @@ def create_app(config: Config | None = None, database: Database | None = None) -
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies, x_host=config.trusted_proxies
         )
     flask_db.init_app(app)
-    migrate.init_app(app, flask_db)
     http.api.init_app(app)
     http.install(app)  # after it: the answers to unknown routes and methods are ours
     session.install(app, config)

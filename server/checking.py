@@ -1,13 +1,12 @@
 """What is wrong with this installation: settings, keys, database, app, and whether it answers."""
 
 import shutil
-import urllib.error
-import urllib.request
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import migrating
+from server.answering import answers
 from server.api.shell import WEB
 from server.config import Config
 from server.db import Database
@@ -15,16 +14,6 @@ from server.delivery.vapid import VAPID_FILE
 from server.engines import UnsafeDatabase
 
 LEAST_FREE = 512 * 1024 * 1024
-
-
-def answers(config: Config) -> bool:
-    """Whether the web process answers on its port."""
-    host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 - compared, not bound
-    try:
-        with urllib.request.urlopen(f"http://{host}:{config.port}/api/v1/health/live", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def findings(config: Config) -> list[tuple[str, str]]:

@@ -46,6 +46,9 @@ class Config:
         "TOCSIN_TRUSTED_PROXIES", 0, "Number of reverse proxies in front of the web process."
     )
     web_workers: int = setting("TOCSIN_WEB_WORKERS", 2, "Number of web processes.")
+    web_requests: int = setting(
+        "TOCSIN_WEB_REQUESTS", 0, "Requests after which a web process gives way to a fresh one; 0 means never."
+    )
     session_days: int = setting("TOCSIN_SESSION_DAYS", 30, "Days a sign-in lasts without use.")
     vapid_subject: str = setting(
         "TOCSIN_VAPID_SUBJECT", "mailto:operator@tocsin.example", "Contact for push services, mailto: or https:."

@@ -1,5 +1,6 @@
 """The database: column types, ids and the unit of work that every change runs in."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,7 @@ from server.units import Unit
 LEAST_WAIT = 1.0
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
+os.register_at_fork(after_in_child=uuid_utils.reseed_rng)  # two copies of one process must not make the same ids
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

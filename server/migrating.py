@@ -1,7 +1,5 @@
 """Bringing the database to the current shape, one process at a time."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
@@ -9,9 +7,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from server.db import Database
+from server.shape import MIGRATIONS
 
-_HERE = Path(__file__).resolve().parent
-MIGRATIONS = _HERE / "migrations" if (_HERE / "migrations").is_dir() else _HERE.parent / "migrations"
 LOCK = 8463_2026
 
 

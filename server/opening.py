@@ -1,12 +1,24 @@
-"""Opening the configured database for a command, or saying in one sentence why that cannot be done."""
+"""Opening the configured database, for a process or, with a sentence when that cannot be done, for a command."""
+
+from pathlib import Path
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.app import open_database
 from server.config import Config
 from server.db import Database
+from server.domain import feed, timeline
 from server.engines import UnsafeDatabase
+
+
+def open_database(config: Config) -> Database:
+    """Open the organisation's database so that every unit of work seals its timeline and raises its feed."""
+    if config.url.startswith("sqlite:///"):
+        Path(config.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(config.url)
+    timeline.attach(database)
+    feed.attach(database)
+    return database
 
 
 def opened(config: Config) -> Database:

@@ -52,3 +52,5 @@ class Unchanged:
             if self._watching is not None:
                 self._watching.close()
                 self._watching = None
+            # another connection counts commits from the same number on
+            self._version, self._kept = None, {}

@@ -10,9 +10,10 @@ from typing import Any
 import gevent
 import gunicorn.arbiter
 from gunicorn.app.base import BaseApplication
-from gunicorn.util import import_app
 from gunicorn.workers.ggevent import GeventWorker
 
+from server import standby
+from server.app import create_app
 from server.config import Config
 
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
@@ -26,6 +27,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._idle: set[socket.socket] = set()
+        self._leaving = False
 
     def run(self) -> None:
         """Serve until told to leave, then give the database's connections back."""
@@ -38,11 +40,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Close the streams, then leave as gunicorn does."""
-        hub = getattr(getattr(self, "wsgi", None), "extensions", {}).get("tocsin_hub")  # none yet while it loads
-        if hub is not None:
-            hub.close()
+        self._leave()
         super().handle_exit(sig, frame)
-        gevent.spawn_later(IDLE_SECONDS, self._hang_up)
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve a connection, and know it as idle while no request of it is being answered."""
@@ -59,18 +58,32 @@ class Worker(GeventWorker):  # type: ignore[misc]
             return super().handle_request(listener_name, req, sock, addr)
         finally:
             self._idle.add(sock)
+            if not self.alive:
+                self._leave()  # it has answered as many requests as it may
             gevent.sleep(0)  # whoever sends one request upon the other does not keep the others waiting
 
+    def _leave(self) -> None:
+        """Close the streams at once, and from now on every connection on which nothing is asked."""
+        if self._leaving:
+            return
+        self._leaving = True
+        hub = getattr(getattr(self, "wsgi", None), "extensions", {}).get("tocsin_hub")  # none yet while it loads
+        if hub is not None:
+            hub.close()
+        gevent.spawn(self._hang_up)
+
     def _hang_up(self) -> None:
-        # For reading only: a request that has just arrived is still read and answered.
-        for client in list(self._idle):
-            with suppress(OSError):
-                # gevent's own shutdown would end the wait as an error
-                plain = _socket.socket(fileno=os.dup(client.fileno()))
-                try:
-                    plain.shutdown(socket.SHUT_RD)
-                finally:
-                    plain.close()
+        while True:  # connections are still taken for a moment
+            gevent.sleep(IDLE_SECONDS)
+            # For reading only: a request that has just arrived is still read and answered.
+            for client in list(self._idle):
+                with suppress(OSError):
+                    # gevent's own shutdown would end the wait as an error
+                    plain = _socket.socket(fileno=os.dup(client.fileno()))
+                    try:
+                        plain.shutdown(socket.SHUT_RD)
+                    finally:
+                        plain.close()
 
 
 class Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]
@@ -102,15 +115,17 @@ class Web(BaseApplication):  # type: ignore[misc]
             "bind": f"{config.host}:{config.port}", "workers": config.web_workers, "worker_class": "server.web.Worker",
             "worker_connections": CONNECTIONS, "graceful_timeout": 5, "timeout": 60, "keepalive": 30, "accesslog": None,
             "loglevel": "warning", "limit_request_line": 4094, "limit_request_fields": 60, "forwarded_allow_ips": "127.0.0.1",
-            "proc_name": "tocsin-web", "control_socket_disable": True,
+            "proc_name": "tocsin-web", "max_requests": config.web_requests, "max_requests_jitter": config.web_requests // 4,
+             "control_socket_disable": True,
         }  # fmt: skip
         for name, value in chosen.items():
             self.cfg.set(name, value)
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until told to stop. What is loaded once is there for every process: a killed one is replaced in a moment."""
+        standby.settle(self.config.url)
         Arbiter(self).run()
 
     def load(self) -> Any:
         """Make the application inside each worker, after gevent has taken over the blocking calls."""
-        return import_app("server.app:create_app()")
+        return create_app()

@@ -44,7 +44,9 @@ class House:
         self.clock_file = folder / "clock"
         self.clock_file.write_text("0")
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "DATABASE_URL"))},
+            # Started as an operator's are: with what Python has compiled at hand.
+            **{name: value for name, value in os.environ.items()
+               if not name.startswith(("TOCSIN_", "DATABASE_URL", "PYTHONDONTWRITE"))},
             "TOCSIN_DATA": str(folder), "PORT": str(self.port), TEST_CLOCK: str(self.clock_file), "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "default", **({"DATABASE_URL": database_url} if database_url else {}), **settings,
         }  # fmt: skip

@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from server.api.live import Hub
 from server.api.rows import DOCUMENTS
-from server.app import create_app, open_database
+from server.app import create_app
 from server.clock import clock
 from server.config import Config
 from server.db import Database
 from server.domain.feed import Change
+from server.opening import open_database
 from tests.cast import MORNING, PASSWORD, Cast, Stage, fill
 from tests.conftest import KINDS
 from tests.postgres import Databases, name_in

@@ -1,20 +1,23 @@
 """Changes: what a phone has missed, space by space, by the versions it has seen."""
 
+import logging
 from typing import Any
 
 import orjson
 from flask import Response, current_app, g
 from marshmallow import fields, validate
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.api import http
 from server.api.fields import Body, Int, Text
 from server.clock import iso, now
-from server.domain import feed, incidents
+from server.domain import feed, incidents, people
 
 blp = http.blueprint("changes")
 PAGE, MOST = 500, 1000
 MOST_BYTES = 1024 * 1024
+log = logging.getLogger("tocsin.changes")
 
 
 class ChangesBody(Body):
@@ -76,7 +79,34 @@ def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) 
             f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":[{",".join(told)}]}}'
         )
     drop = [space for space in cursors if space not in versions]
+    if drop and (strange := _never_theirs(session, drop)):
+        shown = ", ".join(repr(space) for space in strange[:5])
+        log.warning(
+            "person %s, device %s asked for %d spaces never theirs: %s", g.standing.id, g.device, len(strange), shown
+        )
     return _answer(epoch, parts, drop), {space: version for space, (version, _) in versions.items()}
+
+
+def _never_theirs(session: Session, spaces: list[str]) -> list[str]:
+    """Those of the refused spaces that no team they have left explains: an honest phone has no cursor for them."""
+    me = g.standing.id
+    teams = set(session.scalars(select(people.Membership.team).where(people.Membership.person == me)))
+    joined = select(incidents.IncidentTeam.incident).where(incidents.IncidentTeam.team.in_(teams))
+    took_part = set(session.scalars(joined))
+
+    def explained(space: str) -> bool:
+        match space.split(":"):
+            case ["contacts" | "plans"]:
+                return True  # their role was another one
+            case ["contacts", team]:
+                return team in teams
+            case ["incident", incident, "team", team]:
+                return incident in took_part and team in teams
+            case ["incident", incident] | ["incident", incident, "numbers" | "command"]:
+                return incident in took_part
+        return False
+
+    return [space for space in spaces if not explained(space)]
 
 
 def _answer(epoch: str, parts: list[str], drop: list[str]) -> bytes:

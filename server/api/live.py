@@ -7,7 +7,6 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 
 import orjson
-import psycopg
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy import select
 
@@ -112,6 +111,8 @@ class Hub:
                 time.sleep(LOOK)
 
     def _wait_postgresql(self) -> Generator[bool]:
+        import psycopg  # noqa: PLC0415 - a tenth of a second to load, for nothing on SQLite
+
         url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("LISTEN tocsin")

@@ -14,7 +14,6 @@ import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pywebpush import WebPusher
 
 from server.domain.push_endpoints import encode_key
 
@@ -71,6 +70,9 @@ def encrypt(envelope: Envelope, plaintext: bytes) -> bytes:
 
 def encrypt_by_reference(keys: PhoneKeys, plaintext: bytes) -> bytes:
     """The same body made by pywebpush's encoder: the form ours is checked against."""
+    # It brings two HTTP libraries along, and this way is taken only when ours has failed its proof.
+    from pywebpush import WebPusher  # noqa: PLC0415
+
     texts = {"p256dh": encode_key(keys.p256dh), "auth": encode_key(keys.auth)}
     pusher = WebPusher({"endpoint": "https://unused.invalid/", "keys": texts})
     return bytes(pusher.encode(plaintext)["body"])

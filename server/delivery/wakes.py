@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import psycopg
 import pysqlite3.dbapi2 as sqlite
 import structlog
 
@@ -83,6 +82,8 @@ async def _poll(database: Database, bell: Bell) -> None:
 
 
 async def _listen(database: Database, bell: Bell, channels: Sequence[str]) -> None:
+    import psycopg  # noqa: PLC0415 - a tenth of a second to load, for nothing on SQLite
+
     address = database.url
     while True:
         try:

@@ -6,9 +6,6 @@ from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from docx import Document
-from docx.oxml.ns import qn
-from docx.shared import Pt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -52,8 +49,7 @@ def write(session: Session, incident: Incident, review: Review, language: str) -
         found = session.get(people.Person, person) if person else None
         return found.name if found else say["none"]
 
-    page = Document()
-    _set_font(page)
+    page = _empty_page()
     mark = f"【{say['drill']}】" if incident.drill else ""
     page.add_heading(
         plain(
@@ -128,10 +124,17 @@ def _table(page: Any, rows: Sequence[Sequence[str]], *, head: bool = False) -> N
     page.add_paragraph()
 
 
-def _set_font(page: Any) -> None:
-    """One font that has both scripts; Word keeps a second name for the Chinese one."""
+def _empty_page() -> Any:
+    """A document in one font that has both scripts; Word keeps a second name for the Chinese one."""
+    # Loading this takes longer than anything else here, and a process may never be asked for a document.
+    from docx import Document  # noqa: PLC0415
+    from docx.oxml.ns import qn  # noqa: PLC0415
+    from docx.shared import Pt  # noqa: PLC0415
+
+    page = Document()
     for key in ("Normal", "Title", "Heading 1"):
         style = page.styles[key]
         style.font.name = FONT
         style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), FONT)
     page.styles["Normal"].font.size = Pt(11)
+    return page

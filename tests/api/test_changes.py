@@ -76,7 +76,9 @@ def test_telephone_numbers_reach_those_who_may_see_them(stage: Stage) -> None:
     assert numbers("commander") == {id for name, id in people.items() if name != "leaver"}
 
 
-def test_a_person_who_joins_gets_the_new_spaces_and_who_leaves_drops_them(stage: Stage) -> None:
+def test_a_person_who_joins_gets_the_new_spaces_and_who_leaves_drops_them(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     incident = ticketing(stage, activate=True)
     phone, team = stage["outsider"], stage.cast.teams["security"]
     phone.sync()
@@ -96,6 +98,7 @@ def test_a_person_who_joins_gets_the_new_spaces_and_who_leaves_drops_them(stage:
     phone.sync()
     assert phone.all("order") == []
     assert post not in {doc["id"] for doc in phone.all("membership")}
+    assert [one for one in caplog.records if one.name == "tocsin.changes"] == [], "to have left is nothing strange"
 
 
 def test_what_ends_is_taken_away_once_and_a_new_phone_never_hears_of_it(stage: Stage) -> None:
@@ -141,7 +144,9 @@ def test_another_life_of_the_database_sends_everything_again(stage: Stage) -> No
     assert {part["id"] for part in phone.changes(epoch=new_id())["spaces"]} >= {"org"}
 
 
-def test_cursors_of_spaces_that_are_not_mine_or_do_not_exist(stage: Stage) -> None:
+def test_cursors_of_spaces_that_are_not_mine_or_do_not_exist_are_refused_and_recorded(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     incident = ticketing(stage)
     phone = stage["outsider"]
     phone.cursors = {f"incident:{incident}": 0, f"incident:{incident}:command": 3, "nonsense": 1, f"me:{new_id()}": 0}
@@ -149,6 +154,9 @@ def test_cursors_of_spaces_that_are_not_mine_or_do_not_exist(stage: Stage) -> No
     answer = phone.changes()
     assert set(answer["drop"]) == wanted
     assert not wanted & {part["id"] for part in answer["spaces"]}
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "tocsin.changes"]
+    assert line.startswith(f"person {phone.person}, device {phone.device} asked for 4 spaces never theirs: ")
+    assert all(repr(space) in line for space in wanted)
 
 
 def test_no_phone_misses_a_row_while_many_commit(stage: Stage) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from server import config as settings
 from server import migrating
-from server.app import create_app, open_database
+from server.app import create_app
 from server.domain import feed
+from server.opening import open_database
 from tests.cast import Stage
 
 

@@ -4,8 +4,9 @@ import sys
 import uuid
 from pathlib import Path
 
-from server.app import create_app, open_database
+from server.app import create_app
 from server.config import Config
+from server.opening import open_database
 
 FACTS = tuple(str(uuid.UUID(int=(0x019 << 116) | (7 << 76) | (2 << 62) | number)) for number in range(1, 6))
 

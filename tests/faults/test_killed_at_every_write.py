@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from server.app import open_database
 from server.config import Config
 from server.domain import timeline
 from server.domain.facts import Fact
 from server.domain.field_reports import Report
 from server.domain.timeline import Entry
+from server.opening import open_database
 from tests.cast import Stage
 from tests.faults.facts_process import FACTS
 from tests.faults.runner.checker import Verdict, feed_says_what_rows_say

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
-from server.app import open_database
 from server.config import Config
 from server.domain.feed import Space
 from server.domain.places import Place
+from server.opening import open_database
 
 pytestmark = pytest.mark.faults
 

@@ -165,30 +165,41 @@ def test_what_happened_in_a_gap_is_pulled_after_it(house: House) -> None:
     assert len([one for one in phone.all("entry") if one["kind"] == "log"]) == 2
 
 
+class Load:
+    """People who write lines into one incident all the time, and whoever fails to."""
+
+    def __init__(self, house: House) -> None:
+        self.writers = [signed_in(house, name) for name in ("visitors-1", "visitors-2", "visitors-lead")]
+        self.incident = raise_incident(self.writers[0])
+        self.failed: list[object] = []
+        self.written: list[str] = []
+
+    def write(self, wire: Wire, stopping: threading.Event, pause: float = 0.03) -> None:
+        """Write until told to stop."""
+        while not stopping.wait(pause):
+            id = new_id()
+            try:
+                reply = wire.call("PUT", f"/incidents/{self.incident}/entries/{id}", {"text": "水位上升"})
+            except Lost as lost:
+                self.failed.append(repr(lost.__context__))
+                continue
+            if reply.status == 201:
+                self.written.append(id)
+            else:
+                self.failed.append(reply)
+
+    def lines(self, reader: Phone) -> list[str]:
+        """What a phone has of the lines."""
+        reader.pull()
+        return sorted(one["refs"]["fact"] for one in reader.all("entry") if one["kind"] == "log")
+
+
 @pytest.mark.long
 def test_s10_a_rolling_restart_under_load_fails_no_request_and_loses_no_event(house: House) -> None:
-    writers = [signed_in(house, name) for name in ("visitors-1", "visitors-2", "visitors-lead")]
-    incident = raise_incident(writers[0])
+    load = Load(house)
     reader = Phone(house, "commander")
     cookie = signed_in(house, "commander").cookie
     stopping = threading.Event()
-    failed: list[object] = []
-    written: list[str] = []
-
-    def load(wire: Wire) -> None:
-        while not stopping.is_set():
-            id = new_id()
-            try:
-                reply = wire.call("PUT", f"/incidents/{incident}/entries/{id}", {"text": "水位上升"})
-            except Lost as lost:
-                failed.append(repr(lost.__context__))
-                continue
-            if reply.status == 201:
-                written.append(id)
-            else:
-                failed.append(reply)
-            stopping.wait(0.03)
-
     seen = 0
 
     def listen() -> None:
@@ -200,7 +211,8 @@ def test_s10_a_rolling_restart_under_load_fails_no_request_and_loses_no_event(ho
                 seen += 1
                 stream.read_to_the_end(60)
 
-    threads = [threading.Thread(target=load, args=(wire,)) for wire in writers] + [threading.Thread(target=listen)]
+    threads = [threading.Thread(target=load.write, args=(wire, stopping)) for wire in load.writers]
+    threads.append(threading.Thread(target=listen))
     for thread in threads:
         thread.start()
     master = house.processes["web"]
@@ -218,11 +230,36 @@ def test_s10_a_rolling_restart_under_load_fails_no_request_and_loses_no_event(ho
         for stream in threads[:-1]:
             stream.join(30)
     assert house_down is None
-    assert failed == []
-    assert len(written) > 30
-    reader.pull()
-    assert sorted(one["refs"]["fact"] for one in reader.all("entry") if one["kind"] == "log") == sorted(written)
+    assert load.failed == []
+    assert len(load.written) > 30
+    assert load.lines(reader) == sorted(load.written)
     assert seen >= 2, "the stream comes back after each restart"
+
+
+def test_s13_processes_that_give_way_after_so_many_requests_lose_none(tmp_path: Path) -> None:
+    house = House(tmp_path, TOCSIN_WEB_WORKERS="2", TOCSIN_WEB_REQUESTS="40")
+    with connections:
+        try:
+            house.start("web")
+            load, reader, stopping = Load(house), Phone(house, "commander"), threading.Event()
+            stream = Stream(house.port, signed_in(house, "commander").cookie)
+            threads = [threading.Thread(target=load.write, args=(wire, stopping, 0.005)) for wire in load.writers]
+            for thread in threads:
+                thread.start()
+            served: set[int] = set()
+            until = time.monotonic() + 30
+            while len(served) < 5 and time.monotonic() < until:
+                served |= {child.pid for child in psutil.Process(house.processes["web"].pid).children()}
+                time.sleep(0.05)
+            stream.read_to_the_end()
+            stopping.set()
+            for thread in threads:
+                thread.join(30)
+            assert len(served) >= 5, "two processes, and three that came after them"
+            assert load.failed == []
+            assert load.lines(reader) == sorted(load.written)
+        finally:
+            house.stop()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])

@@ -6,10 +6,10 @@ import time
 
 from sqlalchemy.orm import Session
 
-from server.app import open_database
 from server.config import Config
 from server.db import new_id
 from server.domain import alerts, places  # noqa: F401 - a place's table needs the others
+from server.opening import open_database
 
 
 def main(url: str, seconds: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from server.app import open_database
 from server.clock import clock
 from server.config import Config
 from server.db import Model
@@ -23,6 +22,7 @@ from server.domain.limits import PASSED, RUNNING, Limit
 from server.domain.people import Contact, Person
 from server.domain.tallies import Tally
 from server.domain.timeline import Entry
+from server.opening import open_database
 from tests.faults.runner.effects import effect_of
 from tests.faults.runner.phones import digest
 

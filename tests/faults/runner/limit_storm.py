@@ -1,6 +1,7 @@
 """Many limits that come due while their workers are killed: each must fire once, never early, and soon."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from random import Random
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from server.app import open_database
 from server.clock import now
 from server.config import Config
 from server.db import Database, new_id
@@ -23,6 +23,7 @@ from server.domain.incidents import Incident
 from server.domain.limits import PASSED, RUNNING, Limit
 from server.domain.people import Person
 from server.domain.timeline import Entry
+from server.opening import open_database
 
 LEAD = 3.0
 """Seconds until the first limit is due, counted from when the workers are begun."""
@@ -37,6 +38,7 @@ class Storm:
 
     limits: int
     killed: int
+    parents: int
     late: list[float]
     wrong: list[str] = field(default_factory=list)
 
@@ -46,32 +48,39 @@ class Storm:
 
     def __str__(self) -> str:
         return (
-            f"{self.limits} limits, {self.killed} kills: late p50 {self.later_than(0.5):.3f} s, "
+            f"{self.limits} limits, {self.killed} processes at work and {self.parents} whole workers killed: late p50 {self.later_than(0.5):.3f} s, "
             f"p99 {self.later_than(0.01):.3f} s, max {self.late[-1]:.3f} s; {len(self.wrong)} wrong"
         )
 
 
 def play(
-    url: str, folder: Path, seed: int, limits: int, seconds: float, *, workers: int = 2, kills: float = 5.0
-) -> Storm:
-    """Let `limits` come due over `seconds` while `kills` of the workers die a second. The database holds an organisation."""
+    url: str, folder: Path, seed: int, limits: int, seconds: float, *, workers: int = 2, kills: float = 5.0, whole: int = 0
+) -> Storm:  # fmt: skip
+    """Let `limits` come due over `seconds` while `kills` of the workers die a second, with their parent in one of `whole`.
+
+    The database holds an organisation.
+    """
     database = open_database(Config(database_url=url))
-    given = map(str, (url, folder, workers, seconds + LEAD, kills, seed))
+    given = map(str, (workers, seconds + LEAD, kills, whole, seed))
     command = [sys.executable, "-m", "tests.faults.runner.workers", *given]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "TOCSIN_DATA": str(folder), "DATABASE_URL": url, "TOCSIN_SECRET_KEY": "s" * 40,
+    }  # fmt: skip
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         json.loads(process.stdout.readline())
         _prepare(database, Random(seed), limits, seconds)
-        killed = json.loads(process.stdout.readline())["killed"]
+        killed = json.loads(process.stdout.readline())
         until = time.monotonic() + CALM_SECONDS
         while _waiting(database) and time.monotonic() < until:
             time.sleep(0.1)
         said, _ = process.communicate("stop\n", timeout=60)
-        found = _judge(database, limits, killed)
+        found = _judge(database, limits, killed["copies"], killed["parents"])
         # One that was still loading when it was told to stop knows no better end than the signal's own.
         ends = json.loads(said)["ends"]
-        if not set(ends) <= {0, signal.SIGTERM}:
+        if not set(ends) <= {0, -signal.SIGTERM}:
             found.wrong.append(f"a worker did not end well when told to: {ends}")
         return found
     finally:
@@ -111,8 +120,8 @@ def _prepare(database: Database, random: Random, limits: int, seconds: float) ->
     database.write(unit)
 
 
-def _judge(database: Database, limits: int, killed: int) -> Storm:
-    storm = Storm(limits, killed, [])
+def _judge(database: Database, limits: int, killed: int, parents: int) -> Storm:
+    storm = Storm(limits, killed, parents, [])
     with database.read() as session:
         fired = Counter(one.refs["limit"] for one in session.scalars(select(Entry).where(Entry.kind == "limit_passed")))
         found = list(session.scalars(select(Limit).where(Limit.key.startswith("storm-"))))

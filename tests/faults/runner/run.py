@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from server.app import open_database
 from server.config import Config
 from server.domain.feed import Space
 from server.domain.limits import RUNNING, Limit
 from server.domain.steps import WAITING, Step
+from server.opening import open_database
 from tests.faults.runner.checker import Verdict, judge
 from tests.faults.runner.ground import Ground
 from tests.faults.runner.nemesis import Nemesis, schedule

@@ -1,61 +1,63 @@
-"""Workers that are killed all the time: `python -m tests.faults.runner.workers URL FOLDER COUNT SECONDS KILLS SEED`.
+"""Workers that are killed all the time: `python -m tests.faults.runner.workers COUNT SECONDS KILLS WHOLE SEED`.
 
-One process loads the program once and forks the workers from it, so that a killed one is back within a fraction of a second.
+Each is a `tocsin worker` as an operator starts it. KILLS times a second one of them dies: the process at work, which its
+parent replaces, and in one of WHOLE cases (0: never) the parent with it, which is started anew as systemd would.
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from server.cli import CHORES
-from server.config import Config
-from server.delivery.worker import run_worker
-from server.opening import opened
 
-
-def main(url: str, folder: str, count: str, seconds: str, kills: str, seed: str) -> None:
-    """Say that COUNT workers run, kill KILLS of them a second for SECONDS, say so, and end them when told to."""
-    random, config = Random(seed), Config(data_folder=Path(folder), database_url=url, secret_key="s" * 40)
-    workers = [_fork(config) for _ in range(int(count))]
+def main(count: str, seconds: str, kills: str, whole: str, seed: str) -> None:
+    """Say that COUNT workers run, let them die for SECONDS, say how often they did, and end them when told to."""
+    random, killed = Random(seed), {"copies": 0, "parents": 0}
+    workers = [_start() for _ in range(int(count))]
+    until = time.monotonic() + 30
+    while not all(map(_at_work, workers)) and time.monotonic() < until:
+        time.sleep(0.02)
     _say({"ready": True})
-    killed, until = 0, time.monotonic() + float(seconds)
+    until = time.monotonic() + float(seconds)
     while time.monotonic() < until:
         time.sleep(random.expovariate(float(kills)))
         number = random.randrange(len(workers))
-        os.kill(workers[number], signal.SIGKILL)
-        os.waitpid(workers[number], 0)
-        workers[number] = _fork(config)
-        killed += 1
-    _say({"killed": killed})
+        if int(whole) and random.randrange(int(whole)) == 0:
+            os.killpg(workers[number].pid, signal.SIGKILL)
+            workers[number].wait()
+            workers[number] = _start()
+            killed["parents"] += 1
+        else:
+            for copy in _at_work(workers[number]):
+                with suppress(ProcessLookupError):
+                    os.kill(copy, signal.SIGKILL)
+                    killed["copies"] += 1
+    _say(killed)
     sys.stdin.readline()
     for worker in workers:
-        os.kill(worker, signal.SIGTERM)
-    ends = [os.waitpid(worker, 0)[1] for worker in workers]
-    _say({"ends": ends})
+        worker.terminate()
+    _say({"ends": [worker.wait() for worker in workers]})
 
 
-def _say(what: dict[str, object]) -> None:
+def _start() -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "server.cli", "worker"]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+
+
+def _at_work(worker: subprocess.Popen[bytes]) -> list[int]:
+    """The process that a worker's parent has at work now; empty while it is loading."""
+    return [int(one) for one in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()]
+
+
+def _say(what: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
-
-
-def _fork(config: Config) -> int:
-    worker = os.fork()
-    if worker:
-        return worker
-    os.dup2(2, 1)  # what is said to the parent stays its own
-    try:
-        database = opened(config)
-        run_worker(config, database, CHORES)
-        database.dispose()
-        os._exit(0)
-    except BaseException as error:
-        sys.stderr.write(f"{error!r}\n")
-        os._exit(3)
 
 
 if __name__ == "__main__":
