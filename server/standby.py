@@ -72,8 +72,8 @@ def keep(work: Callable[[], object], url: str) -> int:
             log.error("the process at work failed with %s", ended)
             return ended if ended > 0 else 1
         log.info("the process at work ended with %s and another begins", ended)
-        if ended == 0:
-            time.sleep(max(0.0, BRIEF_SECONDS - (time.monotonic() - begun)))
+        if ended == 0 and time.monotonic() - begun < BRIEF_SECONDS:
+            time.sleep(BRIEF_SECONDS)
 
 
 def _be_the_child(work: Callable[[], object], parent: int) -> None:

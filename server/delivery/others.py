@@ -16,7 +16,7 @@ def opened(urls: Sequence[str], link: str) -> "Others":
     """The channel for these Apprise addresses. Raises ValueError when one is none (without showing it: they hold secrets)."""
     if not INSTALLED:
         raise ValueError("Apprise is not installed")
-    import apprise  # an extra that most do not need, and a tenth of a second of every start
+    import apprise  # noqa: PLC0415 - an extra that most do not need, and a tenth of a second of every start
 
     # They write down addresses with their secrets, and messages whole.
     logging.getLogger("apprise").disabled = True
