@@ -11,6 +11,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BIDI = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 _MAILBOX = re.compile(r"[^\s@,;<>\"'\x7f]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_ID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_USUAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -195,7 +197,9 @@ class Problem(Body):
 
 def clean_id(value: object) -> str | None:
     """The id as lower-case text with dashes, or None when it is none."""
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", value):
+    if not isinstance(value, str) or not _ID.fullmatch(value):
         return None
+    if _USUAL_ID.fullmatch(value):
+        return value
     found = uuid.UUID(value)
     return None if found.int == 0 else str(found)

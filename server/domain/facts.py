@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Table, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Index, String, Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import now
@@ -67,18 +68,19 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
     Raises Conflict `id_reused` when the id came before with another content; a fact refused before may be tried again.
     """
     row = _row(envelope, "applied")
-    known = _KNOWN.first(session, key=envelope.id)
-    if known is not None and known.outcome == "applied":
-        if (known.fingerprint, known.person) != (row["fingerprint"], envelope.person):
-            raise Conflict(
-                "id_reused",
-                "该编号已用于其他内容，原内容未改动。",
-                "This id was used for other content; nothing changed.",
-            )
-        return Result("duplicate", known.answer or {})
-    # Before its effect: another request with the same id then waits here, and finds the fact known.
     expected = row["answer"] = {"id": envelope.id}
-    (_AGAIN if known is not None else _ADD).run(session, **row)
+    # Before its effect: another request with the same id then waits here, and finds the fact known.
+    known = _known_or_added(session, row)
+    if known is not None:
+        if known.outcome == "applied":
+            if (known.fingerprint, known.person) != (row["fingerprint"], envelope.person):
+                raise Conflict(
+                    "id_reused",
+                    "该编号已用于其他内容，原内容未改动。",
+                    "This id was used for other content; nothing changed.",
+                )
+            return Result("duplicate", known.answer or {})
+        _AGAIN.run(session, **row)
     answer = effect()
     if answer != expected:
         _ANSWER.run(session, key=envelope.id, answer=answer)
@@ -87,11 +89,16 @@ def apply(session: Session, envelope: Envelope, effect: Callable[[], dict[str, A
 
 def keep_refused(session: Session, envelope: Envelope, refusal: Refused) -> None:
     """Keep what a person tried in vain, so that command can see it; does nothing when the id was applied before."""
-    known = _KNOWN.first(session, key=envelope.id)
-    if known is not None and known.outcome == "applied":
-        return
     row = _row(envelope, "refused") | {"code": refusal.code, "answer": {"zh": refusal.zh, "en": refusal.en}}
-    (_AGAIN if known is not None else _ADD).run(session, **row)
+    known = _known_or_added(session, row)
+    if known is not None and known.outcome != "applied":
+        _AGAIN.run(session, **row)
+
+
+def _known_or_added(session: Session, row: dict[str, Any]) -> Any:
+    """What is known of a fact's id; None when it was not, and has been added now."""
+    add = _ADD[session.connection().dialect.name == "postgresql"]
+    return None if add.run(session, **row) else _KNOWN.first(session, key=row["key"])
 
 
 def _row(envelope: Envelope, outcome: str) -> dict[str, Any]:
@@ -110,6 +117,9 @@ _VALUES: dict[str, Any] = {column.name: bindparam(column.name) for column in _fa
 _KNOWN = Statement(
     select(_fact.c.outcome, _fact.c.fingerprint, _fact.c.person, _fact.c.answer).where(_fact.c.id == bindparam("key"))
 )
-_ADD = Statement(insert(_fact).values(id=bindparam("key"), **_VALUES))
+_ADD = tuple(
+    Statement(insert(_fact).values(id=bindparam("key"), **_VALUES).on_conflict_do_nothing(index_elements=["id"]))
+    for insert in (sqlite.insert, postgresql.insert)
+)
 _AGAIN = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(**_VALUES))
 _ANSWER = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(answer=bindparam("answer")))

@@ -2,9 +2,11 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from marshmallow import ValidationError
 from sqlalchemy import func, select
 
 from server.api import batch, http
@@ -106,6 +108,38 @@ def test_a_batch_that_takes_long_gives_way_between_commits_and_keeps_its_order(
     assert [one["status"] for one in again] == ["duplicate", "refused"] + ["duplicate"] * 2 + ["applied"] * 2
     assert turns == [True] * 6
     assert lines(stage, incident) == [f"n{number}" for number in range(6) if number != 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {}, {"method": "POST"}, {"method": None}, {"id": "0192F0C0-0000-7000-8000-00000000000A"}, {"id": "0" * 32}, {"id": 7},
+        {"seq": -1}, {"seq": True}, {"seq": 2.0}, {"seq": 2**53 + 1}, {"path": ""}, {"path": "/" * 401}, {"path": "/\x00"},
+        {"path": "/e\u0301"}, {"path": None}, {"body": []}, {"body": None}, {"occurred_at": iso(MORNING)}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_an_item_looked_at_by_hand_is_what_the_schema_makes_of_it(change: dict[str, Any]) -> None:
+    usual = {"id": new_id(), "seq": 1, "method": "PUT", "path": "/api/v1/reports/x", "body": {"text": "记录"}}
+
+    def outcome(load: Callable[[Any], Any], raw: dict[str, Any]) -> Any:
+        try:
+            return load(raw)
+        except ValidationError as error:
+            return error.messages
+
+    for raw in ({**usual, **change}, {name: value for name, value in {**usual, **change}.items() if name != "method"}):
+        assert outcome(batch._item, raw) == outcome(batch.ITEM.load, raw)
+
+
+def test_the_items_of_one_batch_go_each_to_its_own_place(stage: Stage) -> None:
+    first, second, phone = ticketing(stage), ticketing(stage), stage["visitors_one"]
+    for number, incident in enumerate((first, second, first)):
+        entry(stage, "visitors_one", incident, f"n{number}")
+    phone.later("/reports", {"incident": second, "type": "status", "text": "n3"})
+    entry(stage, "visitors_one", second, "n4")
+    phone.queue.append({"id": "x", "seq": 9, "path": f"/api/v1/incidents/{second}/entries/x", "body": {"text": "n5"}})
+    assert [one["status"] for one in phone.drain()] == ["applied"] * 5 + ["refused"]
+    assert (lines(stage, first), lines(stage, second)) == (["n0", "n2"], ["n1", "n4"])
 
 
 def test_one_item_twice_in_a_batch_counts_once(stage: Stage) -> None:
