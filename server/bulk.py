@@ -1,64 +1,73 @@
-"""Many rows written by one statement, past the mapper: what an alert to thousands of people needs in one transaction."""
+"""Many rows given to one statement as one JSON text: the database takes them apart, Python binds and fetches none by itself."""
 
-import time
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Insert, Update
-from sqlalchemy.orm import Session
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, literal_column
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-FEW = 32
-"""Up to so many rows the mapper's own way is as quick, since it keeps its statements compiled."""
-MANY = 1000
-"""Rows written in one go."""
-MOST_VALUES = 2000
-"""Values given to one statement on SQLite."""
+from server.db import IdText, Instant
 
 
-def write_rows(
-    session: Session, statement: Insert | Update, names: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    """Run an INSERT or UPDATE once for each row; `names` are the columns or bound names that each row gives, in order."""
-    if len(rows) <= FEW:
-        if rows:
-            session.connection().execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
-        return
-    if len(rows) > MANY:
-        for start in range(0, len(rows), MANY):
-            write_rows(session, statement, names, rows[start : start + MANY])
-        return
-    time.sleep(0)  # lets the other requests of this process have their turn
-    connection = session.connection()
-    dialect = connection.dialect
-    compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    columns = [
-        _converted([row[at] for row in rows], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-        for at, name in enumerate(names)
-    ]
-    if compiled.positional:
-        order = [names.index(name) for name in compiled.positiontup or ()]
-        given = list(zip(*(columns[at] for at in order), strict=True))
-        one = f"({', '.join('?' * len(names))})"
-        if isinstance(statement, Insert) and str(compiled).count(f" VALUES {one}") == 1:
-            # One step for many rows: the driver lets other threads in at each, and is slow to have its turn again.
-            step = MOST_VALUES // len(names)
-            for start in range(0, len(given), step):
-                part = given[start : start + step]
-                text = str(compiled).replace(f" VALUES {one}", f" VALUES {', '.join([one] * len(part))}")
-                connection.exec_driver_sql(text, tuple(chain.from_iterable(part)))
-            return
-        connection.exec_driver_sql(str(compiled), given)
-    else:
-        made = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        connection.exec_driver_sql(str(compiled), made)
+def as_rows(rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as the value that a statement with `Given` takes: plain tuples or lists of texts, numbers, instants, arrays and None."""
+    return orjson.dumps(rows, default=_INSTANT, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
-def _converted(values: list[Any], convert: Callable[[Any], Any] | None) -> list[Any]:
-    """A column's values as its driver takes them; what all rows share is converted once."""
-    if convert is None:
-        return values
-    first = values[0]
-    if all(value is first for value in values):
-        return [convert(first)] * len(values)
-    return list(map(convert, values))
+_INSTANT = Instant().bind_processor(DefaultDialect())
+
+
+class Given:
+    """Rows that a statement takes as its value `rows`, to be selected from `source` by the place of each column."""
+
+    def __init__(self) -> None:
+        self.source = _Elements(bindparam("rows", type_=Text)).table_valued("value", name="given")
+        self._row: ColumnElement[Any] = self.source.c.value
+
+    def text(self, place: int) -> ColumnElement[str]:
+        """A column as text; the text of its JSON where it is an array or object itself."""
+        return self._row.op("->>", return_type=Text())(literal_column(str(place)))
+
+    def number(self, place: int) -> ColumnElement[int]:
+        """A column as a whole number."""
+        return cast(self.text(place), BigInteger)
+
+    def id(self, place: int) -> ColumnElement[str]:
+        """A column as an id, as the database keeps it."""
+        return _AsId(self.text(place))
+
+
+class _Elements(FunctionElement[Any]):
+    """Every element of a JSON array as a row with one column, `value`."""
+
+    inherit_cache = True
+
+
+class _AsId(FunctionElement[str]):
+    """A text with dashes as an id."""
+
+    inherit_cache = True
+    type = IdText()
+
+
+@compiles(_Elements)
+def _elements(element: _Elements, compiler: Any, **how: Any) -> str:
+    return f"jsonb_each({compiler.process(element.clauses, **how)})"
+
+
+@compiles(_Elements, "postgresql")
+def _elements_postgresql(element: _Elements, compiler: Any, **how: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **how)} AS JSONB))"
+
+
+@compiles(_AsId)
+def _as_id(element: _AsId, compiler: Any, **how: Any) -> str:
+    return str(compiler.process(func.replace(*element.clauses, literal_column("'-'"), literal_column("''")), **how))
+
+
+@compiles(_AsId, "postgresql")
+def _as_id_postgresql(element: _AsId, compiler: Any, **how: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **how)} AS UUID)"

@@ -102,11 +102,12 @@ class _Form:
         return cursor
 
     def rows(self, cursor: Any) -> list[Any]:
-        """What the cursor has found, converted."""
+        """What the cursor has found, converted column by column."""
         try:
-            return [
-                self.row(*(value if read is None else read(value) for read, value in zip(self.read, row, strict=True)))
-                for row in cursor.fetchall()
-            ]
+            found = cursor.fetchall()
         finally:
             cursor.close()
+        if found and any(self.read):
+            columns = zip(self.read, zip(*found, strict=True), strict=True)
+            found = zip(*(one if read is None else map(read, one) for read, one in columns), strict=True)
+        return list(map(self.row._make, found))  # type: ignore[attr-defined]

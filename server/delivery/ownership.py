@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.db import Database
 
@@ -92,7 +92,7 @@ class AdvisoryOwnership:
     def holds(self) -> bool:
         try:
             self._connection.execute(text("SELECT 1"))
-        except DBAPIError:
+        except SQLAlchemyError:  # the second time it is asked, it is no longer the database's own error
             return False
         return True
 

@@ -41,6 +41,8 @@ OWN_REASONS = frozenset({"drill", "channel_not_set_up", DRY_RUN})
 REST_SECONDS = 1.0
 AFTER_FAILED_CALL = 1.0
 MOST_PARTS = 4
+CALL_ANYWAY = 0.5
+"""Seconds: those called are sent to at once; only while no hand has become free for so long are they queued as well."""
 SHORT_TURN = 0.06
 """Seconds: while a turn takes less, nobody waits long for it, and the next one calls another part of a roll as well."""
 STORM_PAUSE = 10.0
@@ -105,6 +107,7 @@ class Sender:
         self._looked_for_dead = 0.0
         self._lost: list[str] = []
         self._calls_after = 0.0
+        self._called_at = 0.0
         self._parts = 1
         self._stopping = False
         self._ear: Ear | None = None
@@ -137,7 +140,7 @@ class Sender:
     async def _once(self) -> None:
         due, roll = await self._in_thread(self._look)
         room = 0 if self._stopping else MOST_IN_HAND - self.in_hand
-        calls = roll and not self._stopping and time.monotonic() >= self._calls_after
+        calls = roll and not self._stopping and self._may_call()
         waiting = bool(self._lost) or (due is not None and due <= now())
         if self._ended.settled or calls or (waiting and room > 0):
             called, claimed = await self._turn(room if waiting else 0, calls)
@@ -145,6 +148,13 @@ class Sender:
                 return
         if self._ear is not None and not (self._stopping and self.in_hand == 0):
             await self._ear.wait(self._pause(due))
+
+    def _may_call(self) -> bool:
+        at = time.monotonic()
+        return at >= self._calls_after and (self._has_room() or at - self._called_at > CALL_ANYWAY)
+
+    def _has_room(self) -> bool:
+        return MOST_IN_HAND - self.in_hand >= rolls.PART * self._parts
 
     def _pause(self, due: datetime | None) -> float:
         if self.in_hand or self._ended.settled:
@@ -181,7 +191,8 @@ class Sender:
                 await self._in_thread(partial(self._database.write, rolls.put_last))
             raise
         if called:
-            took = time.monotonic() - started
+            self._called_at = time.monotonic()
+            took = self._called_at - started
             self._parts = min(self._parts + 1, MOST_PARTS) if took < SHORT_TURN else max(self._parts - 1, 1)
         self.in_hand += len(turn)
         for rows, message in together(turn):
@@ -213,7 +224,7 @@ class Sender:
             return 0, []
         hands, called = outbox.Hands(self._owned().name), 0
         if calls:
-            fits = MOST_IN_HAND - self.in_hand >= rolls.PART * self._parts
+            fits = self._has_room()
             for _ in range(self._parts):
                 more = calling.call_next(session, hands if fits else None)
                 called += more

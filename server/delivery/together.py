@@ -26,6 +26,8 @@ def together(written: Sequence[tuple[Claimed, Message]]) -> list[tuple[list[Clai
 
 def _joined(parts: Sequence[tuple[Claimed, Message]]) -> Message:
     first_row, first = parts[0]
+    if len(parts) == 1:
+        return first
     titles = list(dict.fromkeys(str(message.payload["notification"]["title"]) for _, message in parts))
     if len(titles) == 1:
         return first

@@ -2,15 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, bindparam, case, func, insert, select
+from sqlalchemy import (
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.bulk import write_rows
+from server.bulk import Given, as_rows
 from server.clock import iso, now
-from server.db import Id, Key, Model, new_id
+from server.db import Id, IdText, Key, Model, new_id
 from server.domain import (
     feed,
     incidents,
@@ -29,7 +42,6 @@ from server.statements import Statement
 
 ANSWERS = ("received", "on_my_way", "on_scene", "cannot", "need_help")
 VALIDITY = timedelta(hours=4)
-_ROW, _WHO = "~row~", "~who~"
 WORDS = {
     "received": ("收到", "received"), "on_my_way": ("出发", "on my way"), "on_scene": ("到位", "on scene"),
     "cannot": ("无法到场", "cannot come"), "need_help": ("请求支援", "needs help"),
@@ -282,22 +294,32 @@ def ask(session: Session, alert: Alert, people: Iterable[str], *, shown: bool = 
     `shown`: those who lead see their rows at once; without it only their own phones do, and `told.show` must follow.
     """
     rows = [Asked(new_id(), person) for person in people]
-    write_rows(
-        session, insert(Recipient), ("id", "alert", "incident", "person", "team", "channels"),
-        [(row.id, alert.id, alert.incident, row.person, alert.team, []) for row in rows],
-    )  # fmt: skip
+    given = as_rows([(row.id, row.person) for row in rows])
+    _ADD_ASKED.run(session, rows=given, alert=alert.id, incident=alert.incident, team=alert.team)
     # Ten thousand documents differ in two ids: one is made and the ids are put into it.
-    model = Recipient(id=_ROW, alert=alert.id, incident=alert.incident, person=_WHO, team=alert.team, channels=[])
+    model = Recipient(
+        id=feed.ROW, alert=alert.id, incident=alert.incident, person=feed.WHO, team=alert.team, channels=[]
+    )
     shape = orjson.dumps(model.document(session, "")).decode()
-    shared = [space for space in model.spaces(session) if shown and _WHO not in space]
+    shared = [space for space in model.spaces(session) if shown and feed.WHO not in space]
     text = orjson.dumps(alert.document(session, "")).decode()
-    entered = []
-    for row in rows:
-        own, seen = f"me:{row.person}", shape.replace(_ROW, row.id).replace(_WHO, row.person)
-        entered.append((own, Alert.synced_type, alert.id, text))
-        entered.extend((space, Recipient.synced_type, row.id, seen) for space in (own, *shared))
-    feed.enter(session, entered)
+    feed.enter(session, Alert.synced_type, text, [(f"me:{row.person}", alert.id, row.person) for row in rows])
+    for space in ("", *shared):
+        seen = [(space or f"me:{row.person}", row.id, row.person) for row in rows]
+        feed.enter(session, Recipient.synced_type, shape, seen)
     return rows
+
+
+_GIVEN = Given()
+_ASKED = cast(Table, Recipient.__table__)
+_ADD_ASKED = Statement(
+    insert(_ASKED).from_select(
+        ["id", "person", "alert", "incident", "team", "channels"],
+        select(
+            _GIVEN.id(0), _GIVEN.id(1), *(bindparam(name, type_=IdText()) for name in ("alert", "incident", "team")), literal("[]"),
+        ).select_from(_GIVEN.source),
+    )
+)  # fmt: skip
 
 
 def within_drill(session: Session, incident: incidents.Incident, team: str | None, asked: Sequence[str]) -> list[str]:

@@ -2,14 +2,15 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, func, select, update
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import Given, as_rows
 from server.clock import iso, now
 from server.db import Database, Id, Key, Model, new_id
 from server.domain.errors import Conflict, Forbidden, Gone, NotFound, Throttled
@@ -272,20 +273,23 @@ def end_subscription(session: Session, subscription: str, state: str) -> None:
         device.subscribed = False
 
 
-def await_receipts(session: Session, subscriptions: Iterable[str], since: datetime) -> None:
-    """A service took messages for these, queued at `since`; whose phone has not been heard of after that, owes a receipt."""
-    ids = sorted(set(subscriptions))
-    for start in range(0, len(ids), 400):
-        session.execute(
-            update(Subscription)
-            .where(
-                Subscription.id.in_(ids[start : start + 400]),
-                Subscription.unanswered_since.is_(None),
-                Subscription.proven_at.is_(None) | (Subscription.proven_at < since),
-            )
-            .values(unanswered_since=since)
-            .execution_options(synchronize_session=False)
-        )
+def await_receipts(session: Session, queued: Sequence[tuple[str, datetime]]) -> None:
+    """A service took messages for these (subscription, when it was queued); whose phone has not been heard of after that,
+    owes a receipt."""
+    _AWAIT.run(session, rows=as_rows(queued))
+
+
+_GIVEN = Given()
+_SUBSCRIPTION = cast(Table, Subscription.__table__)
+_AWAIT = Statement(
+    update(_SUBSCRIPTION)
+    .where(
+        _SUBSCRIPTION.c.id == _GIVEN.id(0),
+        _SUBSCRIPTION.c.unanswered_since.is_(None),
+        _SUBSCRIPTION.c.proven_at.is_(None) | (_SUBSCRIPTION.c.proven_at < _GIVEN.number(1)),
+    )
+    .values(unanswered_since=_GIVEN.number(1))
+)
 
 
 def reinstate(session: Session, subscription: str) -> None:

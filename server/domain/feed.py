@@ -1,18 +1,23 @@
 """The change feed: what each space holds and its version, raised as the last statement of every transaction."""
 
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Text, bindparam, event, func, select, text, tuple_
+from sqlalchemy import BigInteger, Index, String, Text, bindparam, event, func, literal, select, text, true, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.bulk import FEW, MANY, write_rows
+from server.bulk import Given, as_rows
 from server.clock import now
 from server.db import Database, Id, Model, new_id
 from server.statements import Statement
+
+FEW = 32
+"""Up to so many things are looked up one by one, by a statement that is ready."""
+ROW, WHO = f"~{secrets.token_hex(8)}~", f"~{secrets.token_hex(8)}~"  # stand in no text anybody wrote
 
 
 class Space(Model):
@@ -89,12 +94,21 @@ def add(session: Session, thing: Synced) -> None:
     session.info.setdefault("fresh", set()).add((thing.synced_type, thing.id))
 
 
-def enter(session: Session, rows: Iterable[tuple[str, str, str, str]]) -> None:
-    """Put rows just written past the mapper into spaces they have never been in, as (space, type, id, document text).
+class Entered(NamedTuple):
+    """Rows of one type written past the mapper as (space, id, person), whose documents differ in these two ids only."""
 
-    What else this commit says of the same row in the same space is later, and counts instead.
+    synced_type: str
+    document: str
+    rows: Sequence[tuple[str, str, str]]
+
+
+def enter(session: Session, synced_type: str, document: str, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Put rows just written past the mapper into spaces they have never been in, as (space, id, person).
+
+    `document` is the text of all of them, with ROW and WHO where the two ids of each stand. What else this commit says of
+    the same row in the same space is later, and counts instead.
     """
-    session.info.setdefault("entered", []).extend(rows)
+    session.info.setdefault("entered", []).append(Entered(synced_type, document, rows))
 
 
 def attach(database: Database) -> None:
@@ -135,9 +149,7 @@ def publish(session: Session) -> None:
     told: dict[tuple[str, str], Any] = session.info.pop("told", {})
     # What these units made stands in no space yet, and some things never move: that saves most of the look-ups.
     fresh: set[tuple[str, str]] = session.info.pop("fresh", set())
-    entered: list[tuple[str, str, str, str]] = session.info.pop("entered", [])
-    if not told and not entered:
-        return
+    entered: list[Entered] = session.info.pop("entered", [])
     for key, thing in told.items():
         if not isinstance(thing, dict):
             told[key] = _texts(session, thing)
@@ -147,42 +159,32 @@ def publish(session: Session) -> None:
     for key, texts in told.items():
         for space, body in texts.items():
             by_space.setdefault(space, {})[key] = body
-    for space, type_, id, body in entered:
-        by_space.setdefault(space, {}).setdefault((type_, id), body)
-    raised = _raise(session, {space: len(by_space[space]) for space in sorted(by_space)})
+    # Each change has its place among those of its space: what was entered comes before what is told of the same row.
+    counted: dict[str, int] = {}
+    first = [(one, [(*row, _place(counted, row[0])) for row in one.rows]) for one in entered]
+    then = [
+        (space, type_, id, body, _place(counted, space))
+        for space in by_space
+        for (type_, id), body in by_space[space].items()
+    ]
+    if not counted:
+        return
     postgres = session.connection().dialect.name == "postgresql"
-    names, rows = ("space", "type", "entity", "version", "document"), []
-    for space in raised:
-        for version, (key, body) in enumerate(by_space[space].items(), raised[space] - len(by_space[space]) + 1):
-            rows.append((space, *key, version, body))
-        if len(rows) >= MANY:
-            write_rows(session, _WRITE[postgres], names, rows)
-            rows = []
-    if len(rows) <= FEW:
-        _WRITE_FEW[postgres].run_each(session, [dict(zip(names, row, strict=True)) for row in rows])
-    else:
-        write_rows(session, _WRITE[postgres], names, rows)
+    spaces = sorted(counted)
+    _RAISE[postgres].run(session, rows=as_rows([(space, counted[space]) for space in spaces]), at=now())
+    for one, rows in first:
+        given = as_rows([(space, id, who, counted[space] - place) for space, id, who, place in rows])
+        _ENTER[postgres].run(session, rows=given, type=one.synced_type, document=one.document)
+    if then:
+        given = as_rows([(space, type_, id, body, counted[space] - place) for space, type_, id, body, place in then])
+        _WRITE[postgres].run(session, rows=given)
     if postgres:
-        session.connection().execute(select(func.pg_notify("tocsin", ",".join(raised)[:7000])))
+        session.connection().execute(select(func.pg_notify("tocsin", ",".join(spaces)[:7000])))
 
 
-def _raise(session: Session, by: dict[str, int]) -> dict[str, int]:
-    """Raise the versions of these spaces under their row locks, taken in the order given, and return them."""
-    at = now()
-    postgres = session.connection().dialect.name == "postgresql"
-    names, rows = ("id", "version", "min_version", "changed_at"), [(id, by[id], 0, at) for id in by]
-    if len(rows) > FEW:
-        write_rows(session, _RAISE[postgres], names, rows)
-        just_now = select(Space.id, Space.version).where(Space.changed_at == at)  # one look instead of one for each 400
-        found = list(session.connection().execute(just_now).all())
-    else:
-        found = [
-            just
-            for row in rows
-            for just in _RAISE_AND_TELL[postgres].rows(session, **dict(zip(names, row, strict=True)))
-        ]
-    versions = {row[0]: row[1] for row in found}
-    return {id: versions[id] for id in by}
+def _place(counted: dict[str, int], space: str) -> int:
+    counted[space] = place = counted.get(space, 0) + 1
+    return place
 
 
 def _texts(session: Session, thing: Synced) -> dict[str, str | None]:
@@ -211,16 +213,37 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> Iterator[tuple[st
             yield row.space, row.type, row.entity
 
 
-def _raising(insert: Any) -> Any:
+_GIVEN = Given()
+
+
+def _raising(insert: Any) -> Statement:
+    """Raises versions under the spaces' row locks, taken in the order given: rows of (space, by how much)."""
     new = insert(Space.__table__)
+    added = select(_GIVEN.text(0), _GIVEN.number(1), literal(0), bindparam("at", type_=Space.changed_at.type))
     raised = {"version": Space.version + new.excluded.version, "changed_at": new.excluded.changed_at}
-    return new.on_conflict_do_update(index_elements=["id"], set_=raised)
+    return Statement(
+        new.from_select(["id", "version", "min_version", "changed_at"], added.select_from(_GIVEN.source).where(true()))
+        .on_conflict_do_update(index_elements=["id"], set_=raised)
+    )  # fmt: skip
 
 
-def _writing(insert: Any) -> Any:
+def _writing(insert: Any, type_: Any, entity: Any, document: Any, below: Any) -> Statement:
+    """Writes changes into the spaces of the given rows, each so far below the version its space has just been raised to."""
     new = insert(Change.__table__)
+    placed = select(Space.id, type_, entity, Space.version - below, document).select_from(
+        _GIVEN.source.join(Space, Space.id == _GIVEN.text(0))
+    )
     moved = {"version": new.excluded.version, "document": new.excluded.document}
-    return new.on_conflict_do_update(index_elements=["space", "type", "entity"], set_=moved)
+    return Statement(
+        new.from_select(["space", "type", "entity", "version", "document"], placed.where(true()))
+        .on_conflict_do_update(index_elements=["space", "type", "entity"], set_=moved)
+    )  # fmt: skip
+
+
+def _entering(insert: Any) -> Statement:
+    shape = bindparam("document", type_=Text)
+    seen = func.replace(func.replace(shape, ROW, _GIVEN.text(1)), WHO, _GIVEN.text(2))
+    return _writing(insert, bindparam("type", type_=String), _GIVEN.id(1), seen, _GIVEN.number(3))
 
 
 # Worked out once: they run in every unit of work.
@@ -228,10 +251,10 @@ _PRESENT = select(Change.space, Change.type, Change.entity).where(
     tuple_(Change.type, Change.entity).in_(bindparam("keys", expanding=True))
 )
 _PLACES = Statement(select(Change.space).where(Change.type == bindparam("type"), Change.entity == bindparam("entity")))
-_RAISE = (_raising(sqlite.insert), _raising(postgresql.insert))
-_RAISE_AND_TELL = tuple(Statement(raising.returning(Space.id, Space.version)) for raising in _RAISE)
-_WRITE = (_writing(sqlite.insert), _writing(postgresql.insert))
-_WRITE_FEW = tuple(Statement(writing) for writing in _WRITE)
+_INSERTS = (sqlite.insert, postgresql.insert)
+_RAISE = tuple(map(_raising, _INSERTS))
+_ENTER = tuple(map(_entering, _INSERTS))
+_WRITE = tuple(_writing(insert, _GIVEN.text(1), _GIVEN.id(2), _GIVEN.text(3), _GIVEN.number(4)) for insert in _INSERTS)
 
 
 def epoch(session: Session) -> str:

@@ -16,13 +16,14 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    null,
     or_,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.bulk import write_rows
+from server.bulk import Given, as_rows
 from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.devices import Subscription
@@ -38,10 +39,6 @@ MOST_BESIDE = 20
 WAKE_CHANNEL = "tocsin_outbox"
 TAKEN_BACK, GONE = "cancelled", "gone"
 LONGEST_HOLD = timedelta(seconds=30)
-_QUEUED = (
-    "id", "channel", "person", "subject", "recipient", "subscription", "kind", "content", "priority", "state", "due_at",
-    "expires_at", "created_at", "attempt", "owner", "claimed_at",
-)  # fmt: skip
 
 
 class Delivery(Model):
@@ -114,39 +111,51 @@ def enqueue_push(
 
     With `hands` they are claimed at once for whoever calls this, instead of waiting for a sender.
     """
-    at, rows = now(), []
-    recipient_of = dict(people)
+    at = now()
     state, owner, claimed_at, attempt = (PENDING, None, None, 0) if hands is None else (CLAIMED, hands.owner, at, 1)
-    for part in parts(list(recipient_of)):
-        found = session.connection().execute(_LIVE, {"people": part}).all()
-        for subscription, person, endpoint, p256dh, auth, locale in found:
-            key, recipient = new_id(), recipient_of[person]
-            rows.append(
-                (
-                    key, "push", person, subject, recipient, subscription, kind, content, priority, state, due_at or at,
-                    expires_at, at, attempt, owner, claimed_at,
-                )
-            )  # fmt: skip
-            if hands is not None:
-                hands.rows.append(
-                    Claimed(
-                        key, "push", person, locale, subject, recipient, subscription, kind, content, priority, attempt, at,
-                        expires_at, None, endpoint, p256dh, auth,
-                    )
-                )  # fmt: skip
-    if rows:
-        write_rows(session, insert(Delivery), _QUEUED, rows)
-        wake_senders(session)
-    return len(rows)
+    given = as_rows([(person, recipient) for person, recipient in people])
+    found = [(new_id(), row) for row in _LIVE.rows(session, rows=given)]
+    if not found:
+        return 0
+    _ADD.run(
+        session, rows=as_rows([(key, row.person, row.recipient, row.subscription) for key, row in found]), channel="push",
+        subject=subject, kind=kind, content=content, priority=priority, state=state, due_at=due_at or at, expires_at=expires_at,
+        created_at=at, attempt=attempt, owner=owner, claimed_at=claimed_at,
+    )  # fmt: skip
+    if hands is not None:
+        hands.rows.extend(
+            Claimed(
+                key, "push", row.person, row.locale, subject, row.recipient, row.subscription, kind, content, priority, attempt,
+                at, expires_at, None, row.endpoint, row.p256dh, row.auth,
+            )
+            for key, row in found
+        )  # fmt: skip
+    wake_senders(session)
+    return len(found)
 
 
-_LIVE = (
+_GIVEN = Given()
+_DELIVERY = cast(Table, Delivery.__table__)
+_LIVE = Statement(
     select(
-        Subscription.id, Subscription.person, Subscription.endpoint, Subscription.p256dh, Subscription.auth,
-        func.coalesce(Person.locale, "zh"),
+        _GIVEN.text(0).label("person"), _GIVEN.text(1).label("recipient"), Subscription.id.label("subscription"),
+        func.coalesce(Person.locale, "zh").label("locale"), Subscription.endpoint, Subscription.p256dh, Subscription.auth,
     )
-    .join(Person, Person.id == Subscription.person)
-    .where(Subscription.person.in_(bindparam("people", expanding=True)), Subscription.state == "live")
+    .select_from(_GIVEN.source)
+    .join(Person, Person.id == _GIVEN.id(0))
+    .join(Subscription, (Subscription.person == Person.id) & (Subscription.state == "live"))
+)  # fmt: skip
+_ALIKE = (
+    "channel", "subject", "kind", "content", "priority", "state", "due_at", "expires_at", "created_at", "attempt", "owner",
+    "claimed_at",
+)  # fmt: skip
+_ADD = Statement(
+    insert(_DELIVERY).from_select(
+        ["id", "person", "recipient", "subscription", *_ALIKE],
+        select(
+            *(_GIVEN.id(place) for place in range(4)), *(bindparam(name, type_=_DELIVERY.c[name].type) for name in _ALIKE)
+        ).select_from(_GIVEN.source),
+    )
 )  # fmt: skip
 
 
@@ -253,27 +262,26 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
         values = {
             "was": attempt, "to": state, "word": outcome[:60], "due": retry_at, "at": at if state in (SENT, NOTED) else None,
         }  # fmt: skip
-        for part in parts(ids):
-            count += session.connection().execute(_SETTLE, {**values, "ids": part}).rowcount
+        count += _SETTLE.run(session, rows=as_rows([(one,) for one in ids]), **values)
     if any(one.state == SENT for one in settled):
         wake_senders(session)  # somebody notes it at the recipients
     return count
 
 
 # Worked out once: it runs for every few hundred messages of a fan-out.
-_SETTLE = (
-    update(cast(Table, Delivery.__table__))
+_SETTLE = Statement(
+    update(_DELIVERY)
     .where(
-        Delivery.id.in_(bindparam("ids", expanding=True)),
-        Delivery.attempt == bindparam("was"),
-        Delivery.state == CLAIMED,
+        _DELIVERY.c.id.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)),
+        _DELIVERY.c.attempt == bindparam("was"),
+        _DELIVERY.c.state == CLAIMED,
     )
     .values(
         state=bindparam("to"),
         outcome=bindparam("word"),
-        owner=None,
-        sent_at=func.coalesce(bindparam("at", type_=Delivery.sent_at.type), Delivery.sent_at),
-        due_at=func.coalesce(bindparam("due", type_=Delivery.due_at.type), Delivery.due_at),
+        owner=null(),
+        sent_at=func.coalesce(bindparam("at", type_=_DELIVERY.c.sent_at.type), _DELIVERY.c.sent_at),
+        due_at=func.coalesce(bindparam("due", type_=_DELIVERY.c.due_at.type), _DELIVERY.c.due_at),
     )
 )
 
@@ -316,22 +324,29 @@ def owners(session: Session) -> list[str]:
 
 def next_due(session: Session) -> datetime | None:
     """When the next waiting delivery is due, or None."""
-    # one look into the index for each priority instead of reading every waiting row
-    dues = [
-        session.scalar(
-            select(func.min(Delivery.due_at)).where(Delivery.state == PENDING, Delivery.priority == priority)
-        )
-        for priority in (CRITICAL, NORMAL, LOW)
-    ]
-    return min((due for due in dues if due is not None), default=None)
+    return min((due for due in _DUES.rows(session)[0] if due is not None), default=None)
 
 
 def under_way(session: Session) -> bool:
     """Whether anything is being sent, or could be."""
-    if session.scalar(select(Delivery.id).where(Delivery.state == CLAIMED).limit(1)) is not None:
+    if _HELD.first(session) is not None:
         return True
     due = next_due(session)
     return due is not None and due <= now()
+
+
+_HELD = Statement(select(Delivery.id).where(Delivery.state == CLAIMED).limit(1))
+# one look into the index for each priority instead of reading every waiting row
+_DUES = Statement(
+    select(
+        *(
+            select(func.min(Delivery.due_at))
+            .where(Delivery.state == PENDING, Delivery.priority == priority)
+            .scalar_subquery()
+            for priority in (CRITICAL, NORMAL, LOW)
+        )
+    )
+)
 
 
 def _let_go(session: Session, *which: ColumnElement[bool]) -> int:

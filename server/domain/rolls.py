@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, Integer, delete, func, select, update
+from sqlalchemy import ForeignKey, Index, Integer, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import now
-from server.db import Id, Key, Model, hits, new_id
+from server.db import Id, Key, Model, new_id
 from server.domain.incidents import Incident
 from server.domain.outbox import wake_senders
+from server.statements import Statement
 
 PART = 250
 """People in a part: so many that others who write can well wait for it on a busy machine."""
@@ -47,21 +48,30 @@ def enter(session: Session, incident: str, alert: str, people: Sequence[str], by
     wake_senders(session)
 
 
-def take(session: Session) -> Roll | None:
-    """Take the next part off the roll, of the most critical alert first. It comes back when this transaction fails.
+def take(session: Session) -> Any:
+    """Take the next part off the roll, of the most critical alert first, or None. It comes back when this transaction fails.
 
     Several workers each take another one. The incident is held first, in the order everybody else takes the two.
     """
-    first = select(Roll.incident).where(_UNCALLED).order_by(Roll.priority, Roll.id).limit(1).scalar_subquery()
-    held = session.scalar(select(Incident.id).where(Incident.id == first).with_for_update(read=True, key_share=True))
-    if held is None:
-        return None
-    query = select(Roll).where(Roll.incident == held, _UNCALLED).order_by(Roll.priority, Roll.id).limit(1)
-    part = session.scalar(query.with_for_update(skip_locked=True).execution_options(populate_existing=True))
-    if part is None:
-        return None
-    taken = update(Roll).where(Roll.id == part.id, _UNCALLED).values(called_at=now())
-    return part if hits(session, taken.execution_options(synchronize_session=False)) == 1 else None
+    held = _HOLD.first(session)
+    part = _NEXT.first(session, incident=held.id) if held is not None else None
+    return part if part is not None and _TAKE.run(session, key=part.id, at=now()) == 1 else None
+
+
+_FIRST = select(Roll.incident).where(_UNCALLED).order_by(Roll.priority, Roll.id).limit(1)
+_HOLD = Statement(
+    select(Incident.id).where(Incident.id == _FIRST.scalar_subquery()).with_for_update(read=True, key_share=True)
+)
+_NEXT = Statement(
+    select(Roll.id, Roll.alert, Roll.people, Roll.by)
+    .where(Roll.incident == bindparam("incident"), _UNCALLED)
+    .order_by(Roll.priority, Roll.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = Statement(
+    update(cast(Table, Roll.__table__)).where(Roll.id == bindparam("key"), _UNCALLED).values(called_at=bindparam("at"))
+)
 
 
 def take_called(session: Session) -> Roll | None:
@@ -75,7 +85,8 @@ def take_called(session: Session) -> Roll | None:
 
 def called_first(session: Session) -> datetime | None:
     """When the first of the parts was called that command does not see yet."""
-    return session.scalar(select(func.min(Roll.called_at)))
+    first: datetime | None = _CALLED_FIRST.rows(session)[0][0]
+    return first
 
 
 def put_last(session: Session) -> None:
@@ -108,7 +119,7 @@ def waiting(session: Session, alerts: Sequence[str]) -> set[str]:
 
 def are_called(session: Session, alert: str) -> bool:
     """Whether everybody this alert goes to has been asked."""
-    return session.scalar(select(Roll.id).where(Roll.alert == alert, _UNCALLED).limit(1)) is None
+    return _UNCALLED_OF.first(session, alert=alert) is None
 
 
 def drop(session: Session, alerts: Sequence[str]) -> None:
@@ -120,4 +131,10 @@ def drop(session: Session, alerts: Sequence[str]) -> None:
 
 def are_waiting(session: Session) -> bool:
     """Whether anybody has still to be asked."""
-    return session.scalar(select(Roll.id).where(_UNCALLED).limit(1)) is not None
+    return _ANY.first(session) is not None
+
+
+# Worked out once: they run at every look of a sender and after every commit.
+_CALLED_FIRST = Statement(select(func.min(Roll.called_at)))
+_UNCALLED_OF = Statement(select(Roll.id).where(Roll.alert == bindparam("alert"), _UNCALLED).limit(1))
+_ANY = Statement(select(Roll.id).where(_UNCALLED).limit(1))

@@ -14,6 +14,7 @@ from server.clock import now
 from server.db import Database, new_id
 from server.delivery import worker as worker_module
 from server.delivery.chores import Chore
+from server.delivery.ownership import take_ownership
 from server.domain import feed, outbox, tokens, told
 from server.domain.alerts import Recipient
 from server.domain.devices import Device, Subscription
@@ -330,10 +331,12 @@ def test_d13_a_worker_outlives_a_database_that_goes_away_and_comes_back(
             outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allowed}'.encode())
             outside.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
-        person = fed.write(lambda s: subscribe(s, service.phone()))
+        person, owned = fed.write(lambda s: subscribe(s, service.phone())), take_ownership(fed)
+        assert owned.holds()
         with working(fed, service, tmp_path):
             wait_until(lambda: anybody(fed))
             let_in(False)
+            assert (owned.holds(), owned.holds()) == (False, False), "however often it is asked"
             time.sleep(1.5)
             let_in(True)
             time.sleep(0.1)

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from server.bulk import MANY
 from server.clock import now
 from server.db import Database, new_id
 from server.domain import alerts, answers, calling, feed, outbox, rolls, told
@@ -18,7 +17,7 @@ from server.domain.incidents import Incident
 from server.domain.outbox import Delivery
 from server.domain.people import Person
 
-COUNT = MANY + 7
+COUNT = told.MOST + 7
 WORDS = {"zh": "启动预案", "en": "Plan activated"}
 
 
@@ -63,7 +62,7 @@ def test_everybody_has_a_row_and_everybodys_phone_gets_it(database: Database, pe
         assert set(rows) == set(people)
         issued = session.get(Alert, key)
         assert issued is not None
-        for person in (people[0], people[MANY - 1], people[MANY], people[-1]):
+        for person in (people[0], people[rolls.PART - 1], people[rolls.PART], people[-1]):
             own = changes(session, f"me:{person}")
             row = rows[person]
             assert own["recipient", row.id] == row.document(session, "")
@@ -101,7 +100,7 @@ def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
         answered.answered_at, answered.answer = now(), "received"
 
     database.write(hand_over)
-    assert [database.write(told.note) for _ in range(6)] == [250, 250, 250, 250, COUNT - 1000, 0]
+    assert [database.write(told.note) for _ in range(3)] == [told.MOST, 7, 0]
     with database.read() as session:
         rows = list(session.scalars(select(Recipient).where(Recipient.alert == key)))
         assert all(row.told_at is not None and row.channels == ["push"] for row in rows)
