@@ -1,7 +1,6 @@
 """Several orders to one person that come together are one text or one call, whose link leads to all of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from server.delivery.outcomes import Message
@@ -37,4 +36,4 @@ def _joined(parts: Sequence[tuple[Claimed, Message]]) -> Message:
         "title": _MANY[language].format(len(titles)),
         "body": _BETWEEN[language].join(titles),
     }
-    return replace(first, payload={**first.payload, "notification": told})
+    return first._replace(payload={**first.payload, "notification": told})

@@ -80,16 +80,9 @@ class WebPush:
 
         What the service finds too large goes out again in its smallest form.
         """
+        self._submit(message, fitting(message.payload), done)
 
-        def ended(outcome: Outcome) -> None:
-            if outcome.result is Result.TOO_LARGE:
-                self._submit(message, small_form(message.payload, room=0), done)
-            else:
-                done(outcome)
-
-        self._submit(message, fitting(message.payload), ended)
-
-    def _submit(self, message: Message, plaintext: bytes, done: Done) -> None:
+    def _submit(self, message: Message, plaintext: bytes, done: Done, *, small: bool = False) -> None:
         life = int(min((message.expires_at - self._now()).total_seconds(), LONGEST_LIFE))
         if life <= 0:
             done(Outcome(Result.FAILED, detail="expired"))
@@ -110,7 +103,11 @@ class WebPush:
             return b"%b%b%d\r\n\r\n%b" % (path, head, len(body), body)
 
         def ended(end: Answer | Fallen) -> None:
-            done(_outcome(end, message.attempt))
+            outcome = _outcome(end, message.attempt)
+            if outcome.result is Result.TOO_LARGE and not small:
+                self._submit(message, small_form(message.payload, room=0), done, small=True)
+            else:
+                done(outcome)
 
         self._transport.submit(endpoint, Request(build, ended, message.critical))
 
