@@ -112,8 +112,8 @@ class Letters:
         def make(row: Claimed) -> bytes:
             recipient = row.recipient or ""
             own = (
-                row.id.encode(), recipient.encode(), (row.person or "").encode(), receipt_for(row.id).encode(),
-                answer_for(recipient).encode() if answers else b"",
+                row.id.encode(), recipient.encode(), (row.person or "").encode(), receipt_for(row.id),
+                answer_for(recipient) if answers else b"",
             )  # fmt: skip
             return form % tuple(in_order(own))
 

@@ -289,7 +289,7 @@ class Sender:
             first = row.recipient is not None and row.attempt == 1
             if first and outcome.result is Result.FAILED and outcome.detail in NO_ANSWER:
                 self._ended.unreached.append(str(row.recipient))
-        last = settled(row, outcome, now())
+        last = settled(row, outcome)
         self._ended.settled.append(last)
         if row.channel != self._push.name and last.state in (SENT, FAILED) and outcome.detail not in OWN_REASONS:
             why = None if last.state == SENT else why_failed(outcome)
@@ -352,15 +352,15 @@ def why_failed(outcome: Outcome) -> str:
     return "refused" if said_no else "failed"
 
 
-def settled(row: Claimed, outcome: Outcome, at: datetime) -> Settled:
-    """What to record for a delivery that ended so, `at` now."""
+def settled(row: Claimed, outcome: Outcome) -> Settled:
+    """What to record for a delivery that has just ended so."""
     word = outcome.detail or outcome.result.value
     if outcome.detail == DRY_RUN:
         return Settled(row.id, row.attempt, NOTED, word)  # recorded, but nobody was told
     if outcome.result is Result.ACCEPTED:
         return Settled(row.id, row.attempt, SENT, word if outcome.confirmed else "unconfirmed")
     if outcome.retry_after is not None:
-        retry_at = at + timedelta(seconds=outcome.retry_after)
+        retry_at = now() + timedelta(seconds=outcome.retry_after)
         if retry_at < row.expires_at:
             return Settled(row.id, row.attempt, PENDING, word, retry_at)
     return Settled(row.id, row.attempt, FAILED, word)

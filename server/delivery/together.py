@@ -13,9 +13,9 @@ _BETWEEN = {"zh": "；", "en": "; "}
 
 def together(written: Sequence[tuple[Claimed, Message]]) -> list[tuple[list[Claimed], Message]]:
     """The messages as they go out, each with every delivery it stands for: the most urgent first, its link leads to the rest."""
-    found: dict[tuple[Any, ...], list[tuple[Claimed, Message]]] = {}
+    found: dict[Any, list[tuple[Claimed, Message]]] = {}
     for row, message in written:
-        key: tuple[Any, ...] = (row.id,)
+        key: Any = row.id
         if row.channel in JOINED and row.recipient is not None:
             told = message.payload["notification"]["data"]
             key = (row.channel, row.person, told["incident"], told["drill"])

@@ -2,28 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import (
-    Boolean,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Table,
-    bindparam,
-    case,
-    func,
-    insert,
-    literal,
-    select,
-)
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, bindparam, case, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import Given, as_rows
 from server.clock import iso, now
-from server.db import Id, IdText, Key, Model, new_id
+from server.db import Id, Key, Model, new_id
 from server.domain import (
     feed,
     incidents,
@@ -155,6 +142,9 @@ class Answer(Model):
     __table_args__ = (Index(None, "recipient"),)
 
 
+_NUMBERS = ("asked", "told", "delivered", "opened", "answered", "silent")
+
+
 class Board:
     """How an incident's alerts stand, team by team, in numbers."""
 
@@ -173,27 +163,9 @@ class Board:
         teams: dict[str | None, dict[str, Any]] = {}
         standing = _STANDING.rows(session, incident=self.id)
         for team, answer, asked, told, delivered, opened, answered, excused in standing:
-            row = teams.setdefault(
-                team,
-                {
-                    "team": team,
-                    "asked": 0,
-                    "told": 0,
-                    "delivered": 0,
-                    "opened": 0,
-                    "answered": 0,
-                    "silent": 0,
-                    "by_answer": {},
-                },
-            )
-            for name, value in (
-                ("asked", asked),
-                ("told", told),
-                ("delivered", delivered),
-                ("opened", opened),
-                ("answered", answered),
-                ("silent", asked - answered - excused),
-            ):
+            row = teams.setdefault(team, {"team": team, **dict.fromkeys(_NUMBERS, 0), "by_answer": {}})
+            numbers = (asked, told, delivered, opened, answered, asked - answered - excused)
+            for name, value in zip(_NUMBERS, numbers, strict=True):
                 row[name] += value
             if answer is not None:
                 row["by_answer"][answer] = row["by_answer"].get(answer, 0) + asked
@@ -295,7 +267,7 @@ def ask(session: Session, alert: Alert, people: Iterable[str], *, shown: bool = 
     """
     rows = [Asked(new_id(), person) for person in people]
     given = as_rows([(row.id, row.person) for row in rows])
-    _ADD_ASKED.run(session, rows=given, alert=alert.id, incident=alert.incident, team=alert.team)
+    _ADD_ASKED.run(session, rows=given, alert=alert.id, incident=alert.incident, team=alert.team, channels=[])
     # Ten thousand documents differ in two ids: one is made and the ids are put into it.
     model = Recipient(
         id=feed.ROW, alert=alert.id, incident=alert.incident, person=feed.WHO, team=alert.team, channels=[]
@@ -311,12 +283,12 @@ def ask(session: Session, alert: Alert, people: Iterable[str], *, shown: bool = 
 
 
 _GIVEN = Given()
-_ASKED = cast(Table, Recipient.__table__)
+_ALIKE = ("alert", "incident", "team", "channels")
 _ADD_ASKED = Statement(
-    insert(_ASKED).from_select(
-        ["id", "person", "alert", "incident", "team", "channels"],
+    insert(Recipient).from_select(
+        ["id", "person", *_ALIKE],
         select(
-            _GIVEN.id(0), _GIVEN.id(1), *(bindparam(name, type_=IdText()) for name in ("alert", "incident", "team")), literal("[]"),
+            _GIVEN.id(0), _GIVEN.id(1), *(bindparam(name, type_=Recipient.__table__.c[name].type) for name in _ALIKE),
         ).select_from(_GIVEN.source),
     )
 )  # fmt: skip

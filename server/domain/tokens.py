@@ -37,23 +37,22 @@ class Grant(NamedTuple):
 
 def make_token(secret: str, purpose: str, subject: str, alert: str, expires_at: datetime) -> str:
     """A token of 72 characters; `subject` is a recipient (answer) or a delivery (receipt)."""
-    return token_maker(secret, purpose, alert, expires_at)(subject)
+    return token_maker(secret, purpose, alert, expires_at)(subject).decode()
 
 
-def token_maker(secret: str, purpose: str, alert: str, expires_at: datetime) -> Callable[[str], str]:
+def token_maker(secret: str, purpose: str, alert: str, expires_at: datetime) -> Callable[[str], bytes]:
     """A function that makes the tokens of one alert, each for its subject: what they share is worked out once."""
     before = _MARKS[purpose] + int(expires_at.timestamp()).to_bytes(5, "big")
     after = bytes.fromhex(alert.replace("-", ""))
     inner, outer = _keyed(secret)
 
-    def make(subject: str) -> str:
+    def make(subject: str) -> bytes:
         body = before + bytes.fromhex(subject.replace("-", "")) + after
         # HMAC from its two halves (RFC 2104): taken up again after the key, which is the dearer part of so short a text
         first, second = inner.copy(), outer.copy()
         first.update(body)
         second.update(first.digest())
-        raw = binascii.b2a_base64(body + second.digest()[:_SEAL], newline=False)
-        return raw.translate(_URL_SAFE, b"=").decode()
+        return binascii.b2a_base64(body + second.digest()[:_SEAL], newline=False).translate(_URL_SAFE, b"=")
 
     return make
 

@@ -86,7 +86,9 @@ def test_versions_are_without_gaps_and_end_where_the_space_does(database: Databa
 def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
     database: Database, people: list[str]
 ) -> None:
-    key = called(database, people)
+    key = database.write(lambda s: alert(s, people))
+    while database.write(calling.call_next):
+        pass
 
     def hand_over(session: Session) -> None:
         session.add_all(
@@ -112,6 +114,12 @@ def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
         assert all(command["recipient", row.id] == row.document(session, "") for row in rows)
         assert own["recipient", answered.id]["told_at"] is None, "no phone has to come and fetch that it was told"
         assert session.scalar(select(func.count()).where(Delivery.state == outbox.NOTED)) == COUNT
+        seen = session.get_one(Space, f"incident:{answered.incident}:command").version
+    while database.write(told.show):
+        pass
+    with database.read() as session:
+        space = session.get_one(Space, f"incident:{answered.incident}:command")
+        assert space.version == seen, "who leads has those rows already"
 
 
 def asked(session: Session, alert: str) -> list[str]:
