@@ -13,7 +13,7 @@ from server.domain.alerts import Board, Recipient
 from server.domain.outbox import Delivery
 from server.statements import Statement
 
-MOST = 1000
+MOST = 500
 """Deliveries noted in one transaction; the numbers of a board are counted over all its people each time."""
 WITHIN = timedelta(seconds=2.0)
 """How long the marks wait at most while others are still being sent."""
