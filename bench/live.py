@@ -1,12 +1,13 @@
 """The live stream: idle streams, memory of each, and how long a broadcast takes to the first and the last of them.
 
-`python -m bench.live [--streams N] [--rounds N]` runs ours (one web process, SQLite) and the usual recipe of a generator with a
+`python -m bench.live [--streams N] [--rounds N]` runs ours (one web process, SQLite, each stream of a person of its own) and the usual recipe of a generator with a
 queue under gunicorn's gevent worker, one after the other, and prints a table.
 """
 
 import argparse
 import json
 import resource
+import secrets
 import selectors
 import socket
 import statistics
@@ -20,9 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from sqlalchemy.orm import Session
 
 from bench.writing import signed_in
-from server.db import new_id
+from server.clock import now
+from server.db import Database, new_id
+from server.domain import devices, people
 from tests.faults.runner.wire import Wire
 from tests.house import House, free_port
 
@@ -35,7 +39,9 @@ def main() -> None:
     given = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, given.streams * 2 + 500)), hard))
-    print("| server, one process | streams | KB each | first ms | last ms (least – most) | GET p99 idle → streams ms |")
+    print(
+        "| server, one process | streams | KB each | first ms | last ms (least – most) | GET p99 ms: idle → streams → one event a second → all left |"
+    )
     print("|---|---:|---:|---:|---:|---:|")
     for measure in (recipe, ours):
         print(measure(given.streams, given.rounds), flush=True)
@@ -50,25 +56,46 @@ def ours(count: int, rounds: int) -> str:
             wire = Wire(house.port)
             signing = {"username": "commander", "password": house.password, "device": {"id": new_id(), "name": "bench"}}
             assert wire.call("POST", "/sessions", signing).status == 200
+            teller = signed_in(house, 1)[0]
             incident = new_id()
             assert wire.call("PUT", f"/incidents/{incident}", {"title": "漏水"}).status == 201
             worker = psutil.Process(house.processes["web"].pid).children()[0]
 
             def tell() -> None:
-                assert wire.call("PUT", f"/incidents/{incident}/entries/{new_id()}", {"text": "一"}).status == 201
+                assert teller.call("PUT", f"/incidents/{incident}/entries/{new_id()}", {"text": "一"}).status == 201
 
             def ask() -> None:
                 assert wire.call("GET", "/me").status == 200
 
-            # One session may not open more than 3,000 in a minute.
-            cookies = [signed_in(house, 2 * number + 1)[0].cookie for number in range(count // 2_000 + 1)]
             heads = [
                 f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost:{house.port}\r\nCookie: tocsin={cookie}\r\n\r\n"
-                for cookie in cookies
+                for cookie in crowd(Path(folder), count)
             ]
             return _row("Tocsin, commit to poke", count, rounds, house.port, heads, worker, tell, ask)
         finally:
             house.stop()
+
+
+def crowd(folder: Path, count: int) -> list[str]:
+    """So many observers, each signed in; what their phones hold for it."""
+    database = Database(f"sqlite:///{folder}/tocsin.db")
+    at, cookies = now(), [secrets.token_hex(16) for _ in range(count)]
+
+    def unit(session: Session) -> None:
+        persons, phones = [new_id() for _ in cookies], [new_id() for _ in cookies]
+        for number, person in enumerate(persons):
+            session.add(people.Person(id=person, username=f"o{number}", name=f"观察员{number}", role="observer"))
+        session.flush()
+        for person, phone in zip(persons, phones, strict=True):
+            session.add(devices.Device(id=phone, person=person, name="bench", created_at=at, last_seen_at=at))
+        session.flush()
+        for cookie, person, phone in zip(cookies, persons, phones, strict=True):
+            kept = devices.digest(cookie)
+            session.add(devices.SignIn(id=kept, person=person, device=phone, created_at=at, used_at=at))
+
+    database.write(unit)
+    database.dispose()
+    return cookies
 
 
 def recipe(count: int, rounds: int) -> str:
@@ -110,10 +137,13 @@ def _row(
         firsts.append(first)
         lasts.append(last)
     after = _p99(ask) if ask else 0.0
+    busy = _p99_while(ask, tell) if ask else 0.0
     for stream in streams:
         stream.close()
     spread = f"{statistics.median(lasts):.0f} ({min(lasts):.0f} – {max(lasts):.0f})"
-    p99 = f"{before:.0f} → {after:.0f}" if ask else "–"
+    time.sleep(1)
+    left = _p99(ask) if ask else 0.0
+    p99 = f"{before:.0f} → {after:.0f} → {busy:.0f} → {left:.0f}" if ask else "–"
     return f"| {name} | {count:,} | {each:.1f} | {statistics.median(firsts):.0f} | {spread} | {p99} |"
 
 
@@ -162,13 +192,32 @@ def _drain(stream: socket.socket) -> None:
         return
 
 
-def _p99(ask: Callable[[], None], times: int = 200) -> float:
+def _p99(ask: Callable[[], None], times: int = 400) -> float:
+    """Of so many requests, one each 10 ms."""
     took = []
     for _ in range(times):
         start = time.perf_counter()
         ask()
         took.append((time.perf_counter() - start) * 1000)
+        time.sleep(max(0.0, start + 0.01 - time.perf_counter()))
     return sorted(took)[int(times * 0.99) - 1]
+
+
+def _p99_while(ask: Callable[[], None], tell: Callable[[], None]) -> float:
+    """The same while something is told to everybody each second."""
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(1):
+            tell()
+
+    telling = threading.Thread(target=go_on)
+    telling.start()
+    try:
+        return _p99(ask)
+    finally:
+        ended.set()
+        telling.join()
 
 
 def _child(pid: int) -> psutil.Process:

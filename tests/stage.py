@@ -16,6 +16,7 @@ from server.app import create_app
 from server.clock import clock
 from server.config import Config
 from server.db import Database
+from server.domain import incidents, people
 from server.domain.feed import Change
 from server.opening import open_database
 from tests.cast import MORNING, PASSWORD, Cast, Stage, fill
@@ -83,6 +84,18 @@ def misshapen(database: Database) -> list[str]:
     return found
 
 
+def wrongly_heard(database: Database) -> list[str]:
+    """Whoever the live stream would tell of other spaces than they may read."""
+    with database.read() as session:
+        found = people.standings(session, session.scalars(select(people.Person.id)))
+        told = dict(incidents.spaces_of(session, found.values()))
+        return [
+            one.name
+            for id, one in found.items()
+            if one != people.standing(session, id) or sorted(told[id]) != incidents.spaces(session, one)
+        ]
+
+
 def set_stage(
     kind: str,
     filled: Callable[[str], tuple[str, Cast]],
@@ -99,6 +112,7 @@ def set_stage(
     try:
         yield Stage(app, database, cast)
         assert misshapen(database) == []
+        assert wrongly_heard(database) == []
     finally:
         app.extensions["tocsin_hub"].close()
         clock.release()

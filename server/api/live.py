@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 
 import orjson
@@ -16,7 +16,7 @@ from server.clock import now
 from server.db import Database
 from server.domain import feed, incidents, people
 from server.domain.devices import SignIn
-from server.domain.errors import Busy, NotFound
+from server.domain.errors import Busy
 
 blp = http.blueprint("live")
 log = logging.getLogger("tocsin.live")
@@ -26,6 +26,8 @@ LOOK = 0.03
 GAP = 0.25
 """Seconds at least between two pokes, so that a crowd of commits becomes four pokes a second."""
 RECHECK = 3.0
+BREATH = 100
+"""Streams looked at in one go, about a millisecond."""
 MOST_STREAMS = 20_000
 OVERLAP = timedelta(seconds=5)
 
@@ -40,6 +42,7 @@ class Hub:
         self._worker_silent = False
         self._known: dict[str, int] = {}
         self._heard: set[str] = set()
+        self._stood: dict[str, int] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -49,6 +52,7 @@ class Hub:
             if len(self.listeners) >= MOST_STREAMS or self.closing:
                 raise Busy(5)
             self.listeners.add(listener)
+            self._stood.pop(listener.person, None)  # looked at anew once, whatever happened while it was opened
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="hub", daemon=True)
                 self._thread.start()
@@ -82,7 +86,7 @@ class Hub:
                     self._watch_worker()
                 if at - beaten > HEARTBEAT:
                     beaten = at
-                    for listener in list(self.listeners):
+                    for listener in self._each():
                         listener.tell(BEAT)
                 if moved:
                     time.sleep(max(0.0, at + GAP - time.monotonic()))
@@ -132,31 +136,52 @@ class Hub:
         moved = {space: version for space, version in found.items() if self._known.get(space) != version}
         self._known.update(moved)
         self._refresh(moved)
-        pokes: dict[tuple[str, ...], bytes] = {}
-        for listener in list(self.listeners):
+        pokes: dict[frozenset[str], bytes] = {}
+        heard = frozenset(moved)
+        for listener in self._each():
             if listener.session in ended:
                 listener.close()
-            elif mine := tuple(space for space in moved if space in listener.spaces):
+            elif mine := heard & listener.spaces:
                 if mine not in pokes:
-                    told = orjson.dumps({"spaces": {space: moved[space] for space in mine}})
+                    told = orjson.dumps({"spaces": {space: moved[space] for space in sorted(mine)}})
                     pokes[mine] = b"event: poke\ndata: " + told + b"\n\n"
                 listener.tell(pokes[mine])
         return started - OVERLAP
 
+    def _each(self) -> Iterator[Listener]:
+        """Everybody who listens now; the requests of others are let in between, however many there are."""
+        for number, listener in enumerate(list(self.listeners), 1):
+            yield listener
+            if number % BREATH == 0:
+                time.sleep(0)
+
     def _refresh(self, moved: dict[str, int]) -> None:
-        """Work out anew what people may hear of: all when a space is new or posts may have changed, else those asked."""
+        """Work out anew what people may hear of: all when a space is new, else those asked and those whose posts changed."""
         asked = {space.removeprefix("me:") for space in moved if space.startswith("me:")}
         new = {space for space in moved if space.startswith("incident:")} - self._heard
         self._heard |= new
-        if not asked and not new and "org" not in moved:
+        everybody = bool(new) or "org" in moved
+        theirs: dict[str, list[Listener]] = {}
+        for listener in self._each():
+            if everybody or listener.person in asked:
+                theirs.setdefault(listener.person, []).append(listener)
+        if not theirs:
             return
         with self.database.read() as session:
-            for listener in list(self.listeners):
-                if new or "org" in moved or listener.person in asked:
-                    try:
-                        listener.spaces = set(incidents.spaces(session, people.standing(session, listener.person)))
-                    except NotFound:
-                        listener.close()
+            found = people.standings(session, theirs)
+            for gone in theirs.keys() - found.keys():
+                for listener in theirs[gone]:
+                    listener.close()
+            before, after = self._stood, {person: hash(one) for person, one in found.items()}
+            self._stood = after if everybody else before | after
+            concerned = [
+                one for person, one in found.items() if new or person in asked or before.get(person) != after[person]
+            ]
+            for number, (person, spaces) in enumerate(incidents.spaces_of(session, concerned), 1):
+                for listener in theirs[person]:
+                    listener.spaces = spaces
+                if number % BREATH == 0:
+                    time.sleep(0)
 
     def _recheck(self) -> None:
         """Close the streams whose session has ended."""
@@ -169,7 +194,8 @@ class Hub:
             for start in range(0, len(ids), 400):
                 query = select(SignIn.id).where(SignIn.id.in_(ids[start : start + 400]), SignIn.ended_at.is_(None))
                 living |= set(session.scalars(query))
-        for listener in list(self.listeners):
+                time.sleep(0)
+        for listener in self._each():
             if listener.session not in living:
                 listener.close()
 
@@ -179,7 +205,7 @@ class Hub:
         self._worker_silent = silent
         if silent or before:
             event = b"event: worker\ndata: " + orjson.dumps({"silent": silent}) + b"\n\n"
-            for listener in list(self.listeners):
+            for listener in self._each():
                 listener.tell(event)
 
 

@@ -1,6 +1,6 @@
 """Incidents: what happened, what is known about it, what was decided, and who takes part."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
 from server.db import Id, IdText, Instant, Key, Model
-from server.domain import feed, places, plans, rights, rules, timeline
+from server.domain import feed, people, places, plans, rights, rules, timeline
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
 from server.statements import Statement
@@ -194,30 +194,70 @@ def find(
 
 def visible(session: Session, by: Standing) -> list[str]:
     """The ids of the incidents somebody may see: open ones and those ended in the last 90 days."""
-    since = now().replace(second=0, microsecond=0) - timedelta(days=KEPT_DAYS)
-    asked = {"since": since, "person": by.id, "teams": list(by.posts)}
+    asked = {"since": _since(), "person": by.id, "teams": list(by.posts)}
     query = _RECENT if rights.may(by, "incident.see") else _RECENT_OF_MINE
     return list(session.connection().scalars(query, asked))
 
 
+def _since() -> datetime:
+    return now().replace(second=0, microsecond=0) - timedelta(days=KEPT_DAYS)
+
+
 def spaces(session: Session, by: Standing) -> list[str]:
     """Every space somebody may read now, sorted."""
+    mine = visible(session, by)
+    teams: dict[str, list[str]] = {}
+    if by.posts and mine and by.role != "commander":
+        for row in session.connection().execute(_MY_TEAMS, {"teams": list(by.posts), "incidents": mine}):
+            teams.setdefault(row.incident, []).append(row.team)
+    return sorted(_spaces(by, mine, teams))
+
+
+def spaces_of(session: Session, standings: Iterable[Standing]) -> Iterator[tuple[str, set[str]]]:
+    """Every space each of these people may read now, by person: the same as `spaces`, with three looks at the database for all."""
+    connection = session.connection()
+    raised = {row.id: row.by for row in connection.execute(_RECENT_RAISED, {"since": _since()})}
+    teams: dict[str, list[str]] = {}
+    asked: dict[str, set[str]] = {}
+    recent = list(raised)
+    for start in range(0, len(recent), people.MANY):
+        some = {"incidents": recent[start : start + people.MANY]}
+        for row in connection.execute(_ALL_TEAMS, some):
+            teams.setdefault(row.incident, []).append(row.team)
+        for row in connection.execute(_ALL_ASKED, some):
+            asked.setdefault(row.person, set()).add(row.incident)
+    for by in standings:
+        mine = recent
+        if not rights.may(by, "incident.see"):
+            theirs = asked.get(by.id, ())
+            mine = [
+                one
+                for one in recent
+                if raised[one] == by.id or one in theirs or not by.posts.keys().isdisjoint(teams.get(one, ()))
+            ]
+        yield by.id, _spaces(by, mine, teams)
+
+
+def _spaces(by: Standing, mine: Collection[str], teams: Mapping[str, Iterable[str]]) -> set[str]:
+    """The spaces of somebody who sees these incidents, in which these teams, theirs or others', take part."""
     found = {"org", f"me:{by.id}"}
     if by.role in {"admin", "commander"}:
         found |= {"contacts", "plans"}
     found |= {f"contacts:{team}" for team in by.leads}
-    mine = visible(session, by)
     found |= {f"incident:{incident}" for incident in mine}
     if by.role == "commander":
         found |= {f"incident:{incident}:command" for incident in mine}
-    elif by.posts and mine:
-        for row in session.connection().execute(_MY_TEAMS, {"teams": list(by.posts), "incidents": mine}):
-            found.add(f"incident:{row.incident}:team:{row.team}")
-            if row.team in by.leads:
-                found.add(f"incident:{row.incident}:team:{row.team}:lead")
+    elif by.posts:
+        leads = by.leads
+        for incident in mine:
+            for team in teams.get(incident, ()):
+                if team in by.posts:
+                    found.add(f"incident:{incident}:team:{team}")
+                if team in leads:
+                    found.add(f"incident:{incident}:team:{team}:lead")
     if rights.may(by, "board.see"):
         found |= {f"incident:{incident}:numbers" for incident in mine}
-    return sorted(found)
+    return found
 
 
 # Worked out once: they run at every pull of everybody.
@@ -231,6 +271,15 @@ _RECENT = (
         )
     )
     .order_by(Incident.id)
+)
+_RECENT_RAISED = _RECENT.add_columns(Incident.by)
+_ALL_TEAMS = select(IncidentTeam.incident, IncidentTeam.team).where(
+    IncidentTeam.incident.in_(bindparam("incidents", expanding=True))
+)
+_ALL_ASKED = (
+    select(_recipient.c.person, _recipient.c.incident)
+    .where(_recipient.c.incident.in_(bindparam("incidents", expanding=True)))
+    .distinct()
 )
 _OF_MY_TEAMS = select(IncidentTeam.incident).where(IncidentTeam.team.in_(bindparam("teams", expanding=True)))
 _RECENT_OF_MINE = _RECENT.where(

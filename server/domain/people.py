@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, ForeignKey, Index, Integer, String, select
+from sqlalchemy import Boolean, ColumnElement, ForeignKey, Index, Integer, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
@@ -15,6 +15,8 @@ from server.domain.errors import NotFound, Refused
 ROLES = ("admin", "commander", "leader", "responder", "observer")
 POSTS = ("leader", "deputy", "member", "liaison")
 LEADING = ("leader", "deputy")
+MANY = 400
+"""Ids in one question to the database."""
 
 
 class Organisation(Model):
@@ -194,6 +196,9 @@ class Standing:
         """The teams this person leads or deputises in."""
         return frozenset(team for team, post in self.posts.items() if post in LEADING)
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.role, frozenset(self.posts.items()), self.kinds))
+
 
 def standing(session: Session, person: str, *, disabled: bool = False) -> Standing:
     """The person's standing now. Raises NotFound for one who is unknown or, unless `disabled` says otherwise, disabled."""
@@ -207,6 +212,33 @@ def standing(session: Session, person: str, *, disabled: bool = False) -> Standi
     )
     posts = list(session.execute(query))
     return Standing(found.id, found.name, found.role, {p.team: p.role for p in posts}, frozenset(p.kind for p in posts))
+
+
+def standings(session: Session, persons: Iterable[str]) -> dict[str, Standing]:
+    """The standings of many at once, by person; those who are unknown or disabled are left out."""
+    found: dict[str, Standing] = {}
+    wanted = list(persons)
+    for start in range(0, len(wanted), MANY):
+        some = {"persons": wanted[start : start + MANY]}
+        posts: dict[str, dict[str, str]] = {}
+        kinds: dict[str, set[str]] = {}
+        for post in session.connection().execute(_POSTS, some):
+            posts.setdefault(post.person, {})[post.team] = post.role
+            kinds.setdefault(post.person, set()).add(post.kind)
+        for one in session.connection().execute(_ACTIVE, some):
+            mine = frozenset(kinds.get(one.id, ()))
+            found[one.id] = Standing(one.id, one.name, one.role, posts.get(one.id, {}), mine)
+    return found
+
+
+_POSTS = (
+    select(Membership.person, Membership.team, Membership.role, Team.kind)
+    .join(Team, Team.id == Membership.team)
+    .where(Membership.person.in_(bindparam("persons", expanding=True)), Membership.ended_at.is_(None))
+)
+_ACTIVE = select(Person.id, Person.name, Person.role).where(
+    Person.id.in_(bindparam("persons", expanding=True)), Person.active
+)
 
 
 def organisation(session: Session) -> Organisation:

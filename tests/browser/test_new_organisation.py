@@ -68,8 +68,8 @@ def test_a_new_organisation_is_led_to_a_plan_that_reaches_people(house: House, s
     admin.go("#/now")
     expect(steps.get_by_role("img", name="已完成")).to_have_count(2, timeout=SLOW)
     book.pull()
-    for team in book.all("team"):
-        post = {"person": chief, "team": team["id"], "role": "leader"}
+    for group in book.all("team"):
+        post = {"person": chief, "team": group["id"], "role": "leader"}
         assert book.put(f"/memberships/{new_id()}", post)[0] == 204
     expect(steps.get_by_role("img", name="已完成")).to_have_count(3, timeout=SLOW)
     commander = someone("chief")
