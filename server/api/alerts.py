@@ -157,7 +157,7 @@ def answer_by_token(data: dict[str, Any], id: str) -> Response:
     """Answer the one alert a push was about, without a session."""
     grant = _open_token(tokens.ANSWER, data["token"])
     if data.get("alert") not in (None, grant.alert):
-        raise errors.Forbidden("token_wrong_alert", "凭据与告警不符。", "The token is for another alert.")
+        raise errors.Forbidden("token_wrong_alert", "链接与告警不符。", "The link is for another alert.")
 
     def unit(session: Session) -> None:
         row = session.get(alerts.Recipient, grant.subject)

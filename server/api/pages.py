@@ -25,17 +25,18 @@ PAGE = """<!doctype html>
 <style>
 :root{font:18px/1.5 system-ui,"PingFang SC","Noto Sans SC",sans-serif}body{max-width:32rem;margin:0 auto;padding:16px}
 h1{font-size:1.4rem;margin:.3em 0}button,select,input{font:inherit;width:100%;min-height:56px;margin:8px 0;padding:8px 12px;
-border-radius:12px;border:1px solid #767676;box-sizing:border-box}button{font-weight:600;background:#b3261e;color:#fff;border:0}
+border-radius:12px;border:1px solid #767676;box-sizing:border-box}button{font-weight:600;background:#0b6069;color:#fff;border:0}
 button.quiet{background:#3a4a5c}.done{border:2px solid #1b7f3b;border-radius:12px;padding:12px}.wrong{border:2px solid #b3261e;
-border-radius:12px;padding:12px}.muted{opacity:.8}label{display:block;margin-top:8px}a{color:inherit}li a{display:inline-block;padding:12px 0}
+border-radius:12px;padding:12px}.muted{opacity:.8}label{display:block;margin-top:8px}a{color:inherit}
+ul{list-style:none;padding:0;margin:0}p>a,li a{display:inline-block;padding:12px 0}
 </style><main>{{ content }}</main></html>"""
 ALERT = """<p class="muted">{% if alert.drill %}{{ t.drill }} · {% endif %}{{ person }} · {{ sent }}</p>
 <h1>{{ title }}</h1><p>{{ body }}</p>
 {% if answered %}<p class="done" role="status">{{ t.answered }} {{ answered }} · {{ at }}</p>{% endif %}
 {% if ended %}<p class="muted">{{ t.ended }}</p>{% endif %}
 <form method="post"><input type="hidden" name="id" value="{{ id }}"><input type="hidden" name="alert" value="{{ alert.id }}">
-{% if alert.read_back %}<label>{{ t.read_back }}<input name="read_back" maxlength="500"></label>{% endif %}
-{% for kind, word in kinds %}<button name="kind" value="{{ kind }}"{% if kind in quiet %} class="quiet"{% endif %}>{{ word }}</button>
+{% if alert.read_back %}<label>{{ t.read_back }}<input name="read_back" maxlength="500" required></label>{% endif %}
+{% for kind, word in kinds %}<button name="kind" value="{{ kind }}"{% if kind in quiet %} class="quiet"{% endif %}{% if kind != "received" %} formnovalidate{% endif %}>{{ word }}</button>
 {% endfor %}{% if "cannot" in alert.answers %}<label>{{ t.reason }}<input name="reason" maxlength="500"></label>{% endif %}</form>
 {% if others %}<p class="muted">{{ t.others }}</p><ul>{% for name, path in others %}<li><a href="{{ path }}">{{ name }}</a></li>{% endfor %}
 </ul>{% endif %}<p><a href="/#/alerts/{{ alert.id }}">{{ t.open }}</a></p>"""
@@ -90,7 +91,7 @@ def give_answer(token: str) -> Answer:
         grant = _grant(token, tokens.ANSWER)
         form, id = request.form, clean_id(request.form.get("id"))
         if id is None or form.get("alert") != grant.alert:
-            raise errors.Forbidden("token_wrong_alert", "凭据与告警不符。", "The token is for another alert.")
+            raise errors.Forbidden("token_wrong_alert", "链接与告警不符。", "The link is for another alert.")
         kind = form.get("kind", "")
         if kind not in alerts.ANSWERS:
             raise errors.Refused("answer_unfit", "请选择一种回执。", "Choose an answer.", path="kind")

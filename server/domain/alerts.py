@@ -223,7 +223,11 @@ def issue(
         _reach(session, alert, asked, ladders.begin(session, incident, alert.id, team, ladder))
     feed.touch(session, Board(incident.id))
     name = session.get(people.Team, team) if team else None
-    where = name.title if name else {"zh": f"{len(asked)} 人", "en": f"{len(asked)} people"}
+    where = (
+        name.title
+        if name
+        else {"zh": f"{len(asked)} 人", "en": f"{len(asked)} {'person' if len(asked) == 1 else 'people'}"}
+    )
     if team is not None and not incidents.invited(incident, team):
         timeline.record(
             session, incident.id, "not_in_drill", f"{where['zh']}不参加演练，未通知：{title['zh']}",
@@ -231,9 +235,10 @@ def issue(
             refs={"alert": alert.id, "team": team}, audience="command",
         )  # fmt: skip
         return alert
+    space, count = ("", (f"（{len(asked)} 人）", f" ({len(asked)})")) if name else (" ", ("", ""))
     timeline.record(
-        session, incident.id, "alert", f"已通知{where['zh']}（{len(asked)} 人）：{title['zh']}",
-        f"{where['en']} alerted ({len(asked)}): {title['en']}", by=by, refs={"alert": alert.id, "team": team},
+        session, incident.id, "alert", f"已通知{space}{where['zh']}{count[0]}：{title['zh']}",
+        f"{where['en']} alerted{count[1]}: {title['en']}", by=by, refs={"alert": alert.id, "team": team},
     )  # fmt: skip
     if not asked:
         timeline.record(

@@ -105,15 +105,16 @@ def _record(
     eta: int | None,
     reason: str | None,
 ) -> None:
-    name = by.name
+    name = (by.name, by.name)
     if row.person != by.id:
         person = session.get(people.Person, row.person)
-        name = f"{person.name if person else ''}（{by.name}代报）"
+        whose = person.name if person else ""
+        name = (f"{whose}（{by.name}代报）", f"{whose} (reported by {by.name})")
     zh, en = alerts.WORDS[kind]
     more = (f"，预计 {eta} 分钟", f", {eta} min") if eta is not None else ("", "")
     late = ("（告警已结束）", " (after the alert ended)") if alert.status == "ended" else ("", "")
     timeline.record(
-        session, alert.incident, "answer", f"{name}：{zh}{more[0]}{late[0]}", f"{name}: {en}{more[1]}{late[1]}", by=by.id,
+        session, alert.incident, "answer", f"{name[0]}：{zh}{more[0]}{late[0]}", f"{name[1]}: {en}{more[1]}{late[1]}", by=by.id,
         occurred_at=at, refs={"alert": alert.id, "team": alert.team}, audience=f"{alert.team}:lead" if alert.team else "command",
     )  # fmt: skip
 
@@ -208,15 +209,15 @@ def command(
     """Give an order by hand to a team or to some people; it goes out as an alert at once.
 
     With `enough` the following teams are asked, one after the other, while too few have answered in time. With `due_at`
-    a limit runs until the team marks it done (or it is ended by a decision), as for an order of a plan.
+    a limit runs until the team, or the one that all those people are in, marks it done (or it is ended by a decision),
+    as for an order of a plan.
     """
     rights.require(by, "order.give", team=team)
     if team is None and not to:
         raise Refused("nobody_addressed", "请选择组或人员。", "Choose a team or people.", path="team")
     if team is not None and session.get(people.Team, team) is None:
         raise Refused("team_unknown", "没有这个组。", "There is no such team.", path="team")
-    for person in to:
-        people.standing(session, person)
+    asked = [people.standing(session, person) for person in to]
     if team is not None and not incidents.invited(incident, team):
         raise _not_in_drill("team")
     if len(alerts.within_drill(session, incident, team, to)) < len(to):
@@ -242,7 +243,7 @@ def command(
     )  # fmt: skip
     order.alert = alert.id
     if due_at is not None:
-        _watch(session, incident, order, due_at)
+        _watch(session, incident, order, due_at, team or _shared(incident, asked))
     if enough is not None:
         within = rules.Length("span", int(enough.within.total_seconds()))
         ladders.ask_for(session, incident, [alert.id], rules.Quorum(need=enough.need, within=within), enough.following)
@@ -253,15 +254,24 @@ def command(
     return order
 
 
-def _watch(session: Session, incident: incidents.Incident, order: orders.Order, due_at: datetime) -> None:
-    """Start the clock of an order by hand, with the one item by which its team says that it is done."""
-    if order.team is not None:
+def _shared(incident: incidents.Incident, asked: list[Standing]) -> str | None:
+    """A team that all of these people are in and that may take part; None when they share none."""
+    teams = set.intersection(*(set(one.posts) for one in asked)) if asked else set()
+    return min((one for one in teams if incidents.invited(incident, one)), default=None)
+
+
+def _watch(
+    session: Session, incident: incidents.Incident, order: orders.Order, due_at: datetime, team: str | None
+) -> None:
+    """Start the clock of an order by hand, with the one item by which its people say, in their team, that it is done."""
+    if team is not None:
+        incidents.join(session, incident, team)
         order.checklist = checklists.make_one(
-            session, incident, order.team, f"order-{order.id}", order.title, order.issued_at
+            session, incident, team, f"order-{order.id}", order.title, order.issued_at
         ).id
     session.add(
         limits.Limit(
-            id=new_id(), incident=incident.id, key=f"order-{order.id}", title=order.title, clause=None, owner_team=order.team,
+            id=new_id(), incident=incident.id, key=f"order-{order.id}", title=order.title, clause=None, owner_team=team,
             rule={"kind": "order", "order": order.id},
             consequence={"zh": "通知组长和领导小组", "en": "its leader and the leadership group are told"},
             started_at=order.issued_at, due_at=due_at,

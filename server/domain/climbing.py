@@ -58,9 +58,10 @@ def _tell(session: Session, incident: Incident, alert: Alert, step: Step) -> Non
     if used:
         zh, en = "、".join(BY[one][0] for one in used), ", ".join(BY[one][1] for one in used)
         title = _title(session, alert)
+        of = (title["zh"], f" in {title['en']}") if alert.team else ("", "")
         timeline.record(
-            session, incident.id, "reminder", f"再次提醒{title['zh']}未回应的 {len(silent)} 人（{zh}）",
-            f"{len(silent)} silent in {title['en']} reminded ({en})", refs={**refs, "by": used}, audience="command",
+            session, incident.id, "reminder", f"再次提醒{of[0]}未回应的 {len(silent)} 人（{zh}）",
+            f"{len(silent)} silent{of[1]} reminded ({en})", refs={**refs, "by": used}, audience="command",
         )  # fmt: skip
     if step.rule.get("call_list"):
         names = _names(session, [row.person for row in silent])

@@ -39,7 +39,7 @@ def asked(session: Session, grant: tokens.Grant) -> Asked:
     if row is None or alert is None:
         raise NotFound("alert_unknown", "没有这条告警。", "There is no such alert.")
     if row.alert != alert.id:
-        raise Forbidden("token_wrong_alert", "凭据与告警不符。", "The token is for another alert.")
+        raise Forbidden("token_wrong_alert", "链接与告警不符。", "The link is for another alert.")
     person = session.get(Person, row.person)
     if person is None or not person.active:
         raise NotFound("person_unknown", "没有这位人员。", "There is no such person.")

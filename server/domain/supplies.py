@@ -201,11 +201,12 @@ def step(
     )  # fmt: skip
     session.add(movement)
     zh, en = WORDS[kind]
-    numbers = f"（{serial_from}–{serial_to}）" if serial_from is not None else ""
+    span = f"{serial_from}–{serial_to}"
+    numbers = (f"（{span}）", f" ({span})") if serial_from is not None else ("", "")
     claim = ("（与当前状态不符，待核实）", " (does not fit the state, to be checked)") if not accepted else ("", "")
     timeline.record(
-        session, request.incident, f"supply_{kind}", f"{by.name}{zh}{goods.title['zh']} {amount}{goods.unit['zh']}{numbers}{claim[0]}",
-        f"{by.name} {en} {amount} {goods.unit['en']} of {goods.title['en']}{numbers}{claim[1]}", by=by.id,
+        session, request.incident, f"supply_{kind}", f"{by.name}{zh}{goods.title['zh']} {amount}{goods.unit['zh']}{numbers[0]}{claim[0]}",
+        f"{by.name} {en} {amount} {goods.unit['en']} of {goods.title['en']}{numbers[1]}{claim[1]}", by=by.id,
         occurred_at=occurred_at, refs={"request": request.id, "movement": id},
     )  # fmt: skip
     return movement

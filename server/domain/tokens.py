@@ -69,7 +69,7 @@ def read_token(secret: str, token: str, purpose: str, at: datetime) -> Grant:
     body, seal = raw[:_LENGTH], raw[_LENGTH:]
     if len(raw) != _LENGTH + _SEAL or not hmac.compare_digest(seal, _seal(secret, body)):
         raise Unauthenticated(
-            "token_invalid", "链接无效，请打开应用登录。", "This token is not valid. Open the app and sign in."
+            "token_invalid", "链接无效，请打开应用登录。", "This link is not valid. Open the app and sign in."
         )
     grant = Grant(
         purpose=_PURPOSES[body[:1]],
@@ -78,10 +78,10 @@ def read_token(secret: str, token: str, purpose: str, at: datetime) -> Grant:
         expires_at=datetime.fromtimestamp(int.from_bytes(body[1:6], "big"), UTC),
     )
     if grant.purpose != purpose:
-        raise Forbidden("token_wrong_purpose", "此令牌不能用于该操作。", "This token is not for that.")
+        raise Forbidden("token_wrong_purpose", "此链接不能用于该操作。", "This link is not for that.")
     if grant.expires_at <= at:
         raise Unauthenticated(
-            "token_expired", "链接已过期，请打开应用登录。", "This token has expired. Open the app and sign in."
+            "token_expired", "链接已过期，请打开应用登录。", "This link has expired. Open the app and sign in."
         )
     return grant
 

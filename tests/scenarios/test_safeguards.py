@@ -230,3 +230,19 @@ def test_an_order_by_hand_has_its_time_as_one_of_a_plan_has(stage: Stage, done: 
     assert late == ([0, 0, 0] if done else [1, 1, 0])
     phone.sync()
     assert phone.one("order", id=id)["status"] == ("done" if done else "issued")
+
+
+def test_people_of_one_team_who_are_ordered_by_hand_say_there_that_it_is_done(stage: Stage) -> None:
+    in_use(stage, PAPER)
+    course, phone, guard = Course(stage, "paper-and-gas"), stage["commander"], stage["security_one"]
+    due, guards = now() + timedelta(minutes=10), [stage.cast.people[one] for one in ("security_one", "security_two")]
+    body = {"incident": course.id, "title": "封闭南门", "text": "封闭南门", "due_at": due.isoformat()}
+    id = phone.fact("/orders", {**body, "people": guards})
+    apart = phone.fact("/orders", {**body, "people": [guards[0], stage.cast.people["it_one"]]})
+    guard.sync()
+    listing = guard.one("checklist", team=stage.cast.teams["security"], title={"zh": "封闭南门", "en": "封闭南门"})
+    item = guard.one("item", checklist=listing["id"])
+    guard.fact(f"/items/{item['id']}/marks", {"value": "done"})
+    assert [one.status for one in course.due(f"order-{id}")] == ["met"]
+    phone.sync()
+    assert phone.one("order", id=apart)["checklist"] is None  # they share no team; a decision ends its limit
