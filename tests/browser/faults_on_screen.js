@@ -1,4 +1,4 @@
-// What is wrong with the screen as it stands: too wide, cut off, too small to hit, not translated. Returns sentences.
+// What is wrong with the screen as it stands: too wide, cut off or cut in two, too small to hit, not translated. Returns sentences.
 ({ locale, phone, known }) => {
   const found = [];
   const root = document.documentElement;
@@ -45,6 +45,18 @@
     for (const one of known) text = text.replaceAll(one, '');
     if (locale === 'en' && /[\u4e00-\u9fff]/.test(text)) found.push(`Chinese in the English app: “${text}”`);
     if (locale === 'zh' && /[A-Za-z]{4,}/.test(text)) found.push(`English in the Chinese app: “${text}”`);
+  }
+  // A word of English, short enough for any screen, cut in two by a place that is too narrow for it.
+  const letters = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  while (letters.nextNode()) {
+    const node = letters.currentNode;
+    if (node.parentElement.closest('script, style, textarea, option, .clamp') || !seen(node.parentElement)) continue;
+    for (const word of node.data.matchAll(/[A-Za-z]{2,12}/g)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (range.getClientRects().length > 1) found.push(`“${word[0]}” is cut in two: “${node.data.trim().slice(0, 40)}”`);
+    }
   }
   return [...new Set(found)];
 }

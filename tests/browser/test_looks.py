@@ -168,9 +168,13 @@ def look_at(page: Page, name: str, known: list[str], *, locale: str, theme: str,
     page.locator("main h1").first.wait_for()
     expect(page.locator(".skeleton")).to_have_count(0)
     page.screenshot(path=PICTURES.parent / "looks" / f"{name}-{width}-{locale}-{theme}.png", full_page=True)
-    found: list[str] = page.evaluate(
-        f"asked => ({FAULTS})(asked)", {"locale": locale, "phone": width != "desk", "known": known}
-    )
+    asked = {"locale": locale, "phone": width != "desk", "known": known}
+    found: list[str] = page.evaluate(f"asked => ({FAULTS})(asked)", asked)
+    if asked["phone"] and locale == "en":  # the longer words, at the largest letters
+        page.evaluate("document.documentElement.style.setProperty('--type', '2')")
+        large: list[str] = page.evaluate(f"asked => ({FAULTS})(asked)", asked)
+        found += [f"at 200 %: {one}" for one in large if one not in found]
+        page.evaluate("document.documentElement.style.setProperty('--type', '1')")
     if axe:
         found += page.evaluate(
             """async () => (await axe.run(document, { resultTypes: ['violations'] })).violations

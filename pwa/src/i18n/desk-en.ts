@@ -174,6 +174,13 @@ export const enDesk: DeskWords = {
     step: 'Ladder',
     quorum: 'Short of people',
   },
+  made: {
+    level: (title) => `level set: ${title}`,
+    issued: (title) => `order given: ${title}`,
+    done: (title) => `order done: ${title}`,
+    published: (title) => `notice published: ${title}`,
+  },
+  tells: (teams) => `tell ${teams}`,
   facts: {
     'incident.forecast': 'Incident forecast',
     'incident.reported': 'Incident reported',
@@ -194,6 +201,7 @@ export const enDesk: DeskWords = {
     'plan.warned': 'Warning issued',
     'plan.activated': 'Plan activated',
     'plan.declined': 'Decided not to activate the plan',
+    'order.issued': 'Order given',
     'fallback.decided': 'Fallback decided',
     'evacuation.decided': 'Evacuation decided',
     'situation.controlled': 'Situation under control',

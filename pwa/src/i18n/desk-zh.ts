@@ -168,6 +168,13 @@ export const zhDesk = {
     step: '通知阶梯',
     quorum: '人手不足',
   } as Record<string, string>,
+  made: {
+    level: (title: string) => `定为${title}`,
+    issued: (title: string) => `下达“${title}”`,
+    done: (title: string) => `完成“${title}”`,
+    published: (title: string) => `发布“${title}”`,
+  } as Record<string, (title: string) => string>,
+  tells: (teams: string) => `通知${teams}`,
   facts: {
     'incident.forecast': '预计将发生',
     'incident.reported': '事件已报告',
@@ -188,6 +195,7 @@ export const zhDesk = {
     'plan.warned': '发布预警',
     'plan.activated': '启动预案',
     'plan.declined': '决定不启动预案',
+    'order.issued': '下达指令',
     'fallback.decided': '决定启用备用方案',
     'evacuation.decided': '决定疏散',
     'situation.controlled': '事态得到控制',

@@ -27,16 +27,16 @@ export const unit = (of: string | null | undefined): string => (of ? (UNITS[say.
 
 const two = (n: number): string => String(n).padStart(2, '0');
 
-/** `10:03`, with the date when it is not today. */
+/** `10:03`, with the date when it is not today, and the year when it is another. */
 export function time(at: string | number | Date | null | undefined, now: number = Date.now()): string {
   if (at === null || at === undefined || at === '') return '';
   const moment = new Date(at);
   if (Number.isNaN(moment.getTime())) return '';
   const clock = `${two(moment.getHours())}:${two(moment.getMinutes())}`;
   const today = new Date(now);
-  return moment.toDateString() === today.toDateString()
-    ? clock
-    : say.t.time.date(moment.getMonth() + 1, moment.getDate(), clock);
+  if (moment.toDateString() === today.toDateString()) return clock;
+  const year = moment.getFullYear() === today.getFullYear() ? null : moment.getFullYear();
+  return say.t.time.date(year, moment.getMonth() + 1, moment.getDate(), clock);
 }
 
 export function date(at: string | null | undefined): string {

@@ -62,6 +62,7 @@ export const enStaff: StaffWords = {
   kind_hint: 'Plans find a team by its kind, for example security, it, medical',
   rank: 'Order',
   strength: 'On duty at least',
+  strength_of: (list) => `on duty at least: ${list}`,
   strength_hint: 'Leaders and commanders are told when there are fewer; 0 asks for none',
   active: 'This team is in use',
   members: (n) => many(n, 'person', 'people'),

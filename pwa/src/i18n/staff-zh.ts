@@ -57,6 +57,7 @@ export const zhStaff = {
   kind_hint: '预案按类别找到组，例如 security、it、medical',
   rank: '排序',
   strength: '至少在岗',
+  strength_of: (list: string) => `至少在岗：${list}`,
   strength_hint: '不足时组长和指挥员会收到提醒；0 表示不要求',
   active: '启用此组',
   members: (n: number) => `${n} 人`,

@@ -114,10 +114,15 @@ export function factsToRecord(plan: Plan | undefined): Recordable[] {
 
 const RESTORED: Words = { zh: '系统恢复', en: 'Service restored' };
 
+/** Kept as facts, yet nothing anybody measured: a level stands among the decisions, a pace with its drill. */
+const UNMEASURED = new Set(['level.set', 'drill.pace']);
+
 /** What people measured or recorded; the steps the plan notes for itself stand on the timeline. */
 export function recorded(view: { plan: Plan | undefined; facts: readonly Fact[] }): Fact[] {
   const known = new Set(factsToRecord(view.plan).map((one) => one.key));
-  return view.facts.filter((one) => known.has(one.key) || (one.value !== null && one.value !== true));
+  return view.facts.filter(
+    (one) => known.has(one.key) || (one.value !== null && one.value !== true && !UNMEASURED.has(one.key)),
+  );
 }
 
 export function factWord(plan: Plan | undefined, key: string): string {

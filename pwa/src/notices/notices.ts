@@ -54,6 +54,9 @@ const ETA = '{eta}';
 export const asksForEta = (notice: Pick<Notice, 'wording' | 'eta'>): boolean =>
   !notice.eta && Object.values(notice.wording).some((text: string) => text.includes(ETA));
 
+/** What stands in the gap while the time is not known, in the language of the wording around it. */
+export const GAP = { zh: '（时间待定）', en: '(time to be given)' };
+
 /** The wording with its gap filled, by a time or by what stands for one not yet known. */
 export const filled = (text: string, eta: string): string => text.replaceAll(ETA, eta);
 

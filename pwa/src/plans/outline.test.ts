@@ -47,3 +47,17 @@ it('calls a clock of a second what it is', async () => {
   const [one] = plannedLimits({ limits: [named('paper', { length: span(1) })] });
   expect(one?.length).toBe('立即');
 });
+
+it('names what starts a clock: a fact of every plan, or what a rule of this plan makes', async () => {
+  await speak('en');
+  const scales = [{ key: 'crowd', levels: [named('red', {})] }];
+  const starts = ['plan.warned', 'order.fix.issued', 'level.crowd.red'];
+  const [one] = plannedLimits({
+    scales,
+    teams: RULES.teams,
+    orders: [named('fix', { team: 'it' })],
+    limits: [named('count', { length: span(60), starts, then: [{ alert: ['it', 'leaders'] }] })],
+  });
+  expect(one?.from).toBe('warning issued / order given: fix / level set: red');
+  expect(one?.then).toEqual(['tell it, leaders']);
+});

@@ -1,4 +1,5 @@
 /** A plan's rules as a person reads them: sections of titled paragraphs with their clauses, and limits on one line of time. */
+import { desk } from '../i18n/desk';
 import { say, span, title } from '../i18n/say';
 import type { Clause, Words } from '../types';
 
@@ -190,7 +191,7 @@ export function plannedLimits(rules: Record<string, unknown>): PlannedLimit[] {
         seconds: seconds(length),
         length: lengthWords(length),
         from: ((one['starts'] as string[] | undefined) ?? [])
-          .map((fact) => facts.get(fact) ?? say.t.plans.starts[fact] ?? fact)
+          .map((fact) => facts.get(fact) ?? factWords(rules, fact))
           .join(' / '),
         then: consequences(one, (key) => teams.get(String(key)) ?? ''),
         clause: one.clause ?? null,
@@ -198,6 +199,19 @@ export function plannedLimits(rules: Record<string, unknown>): PlannedLimit[] {
     })
     .sort((a, b) => (a.seconds ?? Infinity) - (b.seconds ?? Infinity));
 }
+
+/** A fact every plan has, or one that a rule of this plan makes: `order.fix.done`, `level.crowd.red`. */
+function factWords(rules: Record<string, unknown>, fact: string): string {
+  const [kind = '', key = '', end = ''] = fact.split('.');
+  const level = list(rules, 'scales').flatMap((one) => (one.key === key ? (one['levels'] as Rule[]) : []));
+  const from: Record<string, Rule[]> = { level, order: list(rules, 'orders'), notice: list(rules, 'notices') };
+  const made = words(from[kind]?.find((one) => one.key === (kind === 'level' ? end : key))?.title);
+  const known = desk.t.facts[fact] ?? fact;
+  return made ? (desk.t.made[kind === 'level' ? kind : end]?.(made) ?? made) : inside(known);
+}
+
+/** As it stands within a sentence. */
+const inside = (text: string): string => text.slice(0, 1).toLowerCase() + text.slice(1);
 
 /** The clocks the rest of the plan implies, in the form of its limits; the server starts the same. */
 function implied(rules: Record<string, unknown>): Rule[] {
@@ -259,11 +273,8 @@ const seconds = (length: Length | undefined): number | null =>
 function consequences(rule: Rule, team: (key: unknown) => string): string[] {
   return ((rule['then'] as Rule[] | undefined) ?? [])
     .map((one) => {
-      const told = ((one['alert'] as string[] | undefined) ?? [])
-        .map(team)
-        .filter(Boolean)
-        .join(say.locale === 'zh' ? '、' : ', ');
-      return [told, words(one.words)].filter(Boolean).join(say.locale === 'zh' ? '：' : ': ');
+      const told = ((one['alert'] as string[] | undefined) ?? []).map(team).filter(Boolean).join(desk.t.comma);
+      return [told && desk.t.tells(told), words(one.words)].filter(Boolean).join(say.locale === 'zh' ? '：' : ': ');
     })
     .filter(Boolean);
 }
