@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { call, Offline, Refused, retryAfter, speak } from './api';
+import { call, giveUpOverdue, Offline, Refused, retryAfter, speak } from './api';
+import { hear, type Connection } from './changes';
 import { DEVICE, ServerDouble } from './testing/server';
 
 let server: ServerDouble;
@@ -70,4 +71,69 @@ test('Retry-After may be seconds or a date', () => {
   expect(retryAfter(new Date(Date.now() + 5_000).toUTCString())).toBeGreaterThan(3);
   expect(retryAfter('soon')).toBeNull();
   expect(retryAfter(null)).toBeNull();
+});
+
+/** A server that answers when told to, else never. */
+function holding(): { answer: () => void } {
+  const held: (() => void)[] = [];
+  vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
+    return new Promise((resolve, reject) => {
+      held.push(() => resolve(server.fetch(path, init)));
+      init.signal!.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
+    });
+  });
+  return { answer: () => held.splice(0).forEach((one) => one()) };
+}
+
+test('a server that says nothing for four seconds is called silent while it is still waited for, and not once it answers', async () => {
+  vi.useFakeTimers();
+  const told: Partial<Connection>[] = [];
+  const stop = hear(({ connection }) => connection && told.push(connection));
+  const { answer } = holding();
+  const asking = call('GET', '/me');
+  await vi.advanceTimersByTimeAsync(3_900);
+  expect(told).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(told).toEqual([{ online: false, serverSilent: true }]);
+  answer();
+  await asking;
+  expect(told[1]).toMatchObject({ online: true, serverSilent: false, lastContact: Date.now() });
+  stop();
+  vi.useRealTimers();
+});
+
+test('what takes long to send is given the time of a slow link before the server is called silent', async () => {
+  vi.useFakeTimers();
+  let silent = false;
+  const stop = hear(({ connection }) => (silent ||= connection?.serverSilent ?? false));
+  const { answer } = holding();
+  const asking = call('PATCH', '/uploads/1', {
+    raw: { data: new ArrayBuffer(256 * 1024), headers: {} },
+    timeoutMs: 90_000,
+  });
+  asking.catch(() => undefined);
+  await vi.advanceTimersByTimeAsync(36_000);
+  expect(silent).toBe(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(silent).toBe(true);
+  answer();
+  stop();
+  vi.useRealTimers();
+});
+
+test('what is overdue can be given up at once, what is not goes on; both kinds of time-out say so', async () => {
+  vi.useFakeTimers();
+  holding();
+  const old = call('GET', '/me').catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(5_000);
+  const young = call('GET', '/plans').catch((error: unknown) => error);
+  giveUpOverdue();
+  expect(await old).toMatchObject({ name: 'Offline', timedOut: true });
+  let ended = false;
+  void young.then(() => (ended = true));
+  await vi.advanceTimersByTimeAsync(19_000);
+  expect(ended).toBe(false);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await young).toMatchObject({ name: 'Offline', timedOut: true });
+  vi.useRealTimers();
 });

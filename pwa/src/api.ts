@@ -1,15 +1,29 @@
 /** The only fetch: every question to the server ends in its answer, in `Offline`, or in `Refused`. */
 
-import { learn } from './clock';
+import { announce, type Connection } from './changes';
+import { learn, skew } from './clock';
 import { API } from './queue';
 import type { FieldError, Problem } from './types';
 
 const TIMEOUT_MS = 20_000;
+/** After how long without an answer a person is told so, longer for what is large on a slow link. */
+const SILENT_MS = 4_000;
+const SLOW_BYTES_A_MS = 8;
 
 /** No answer of the server's own came back: no network, a time-out, a captive portal's page, a proxy's error page. */
 export class Offline extends Error {
   override name = 'Offline';
+  constructor(
+    message: string,
+    /** The connection stood, or seemed to, and nothing came within the time. */
+    readonly timedOut = false,
+  ) {
+    super(message);
+  }
 }
+
+/** A request that was not answered when it should have been; it may still be. */
+const overdue = new Set<AbortController>();
 
 /** The server said no. */
 export class Refused extends Error {
@@ -43,6 +57,16 @@ let language = 'zh';
 /** In which language the server words its refusals. */
 export function speak(locale: string): void {
   language = locale;
+}
+
+/** What is known of the connection once the server has answered. */
+export function contact(): Partial<Connection> {
+  return { online: true, serverSilent: false, nextTry: null, lastContact: Date.now(), skew: skew() };
+}
+
+/** Ends what has waited too long for its answer: whoever asked asks again, on a connection that is alive. */
+export function giveUpOverdue(): void {
+  for (const request of overdue) request.abort();
 }
 
 /** Asks and returns the JSON answer (null for an empty one). Raises `Offline` or `Refused`. */
@@ -93,6 +117,7 @@ async function send(method: string, path: string, ask: Ask): Promise<Response> {
   }
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), ask.timeoutMs ?? TIMEOUT_MS);
+  const patience = setTimeout(() => silent(stop), SILENT_MS + sizeOf(body) / SLOW_BYTES_A_MS);
   const sentAt = Date.now();
   try {
     const response = await fetch(urlOf(path), {
@@ -107,24 +132,43 @@ async function send(method: string, path: string, ask: Ask): Promise<Response> {
       signal: stop.signal,
     });
     const time = response.headers.get('X-Tocsin-Time');
-    if (time) learn(time, sentAt, Date.now());
+    if (time) {
+      learn(time, sentAt, Date.now());
+      clearTimeout(patience);
+      if (overdue.delete(stop)) {
+        announce({ person: null, connection: contact() });
+      }
+    }
     // Whoever answers without the server's mark is not the server, whatever the status says.
     else if (response.ok) throw new Offline("an answer without the server's mark");
     if (!response.ok) throw await refusal(response);
     return await whole(response, stop.signal);
   } catch (error) {
     if (error instanceof Refused || error instanceof Offline) throw error;
-    throw new Offline(String(error));
+    throw new Offline(String(error), stop.signal.aborted);
   } finally {
     clearTimeout(timer);
+    clearTimeout(patience);
+    overdue.delete(stop);
   }
+}
+
+/** Says that the server is silent while its answer is still waited for: a person need not wait for the time-out. */
+function silent(request: AbortController): void {
+  overdue.add(request);
+  if (typeof navigator !== 'undefined' && navigator.onLine === false) return;
+  announce({ person: null, connection: { online: false, serverSilent: true } });
+}
+
+function sizeOf(body: BodyInit | null): number {
+  return typeof body === 'string' ? body.length : body instanceof ArrayBuffer ? body.byteLength : 0;
 }
 
 /** Reads the body before the time-out is disarmed, so that a server which stalls half-way counts as no answer. */
 async function whole(response: Response, signal: AbortSignal): Promise<Response> {
   if (response.status === 204 || !response.body) return response;
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Offline('timed out')), { once: true });
+    signal.addEventListener('abort', () => reject(new Offline('timed out', true)), { once: true });
   });
   const text = await Promise.race([response.text(), aborted]);
   return new Response(text, { status: response.status, headers: response.headers });

@@ -14,6 +14,8 @@ export interface Connection {
   workerSilent: boolean;
   /** The phone has a network, but the server does not answer. */
   serverSilent: boolean;
+  /** When the sender tries again, phone time in ms; null when the last try was answered. */
+  nextTry: number | null;
   /** Entries are kept, sending waits until the same person signs in. */
   sessionExpired: boolean;
   /** Another person's session is in this browser; nothing is sent in their name. */
@@ -50,7 +52,9 @@ export interface Change {
   alert?: { alert: Id; recipient?: Id; title?: unknown; level?: string; critical?: boolean };
   /** What the sender learnt about the connection. */
   connection?: Partial<Connection>;
-  photo?: { id: Id; sent: number; size: number; state: StoredPhoto['state'] };
+  /** The server answers again after a silence: whoever waits to try again need not. */
+  back?: true;
+  photo?: { id: Id; sent: number; size: number; state: StoredPhoto['state']; moving: boolean };
 }
 
 type Listener = (change: Change) => void;

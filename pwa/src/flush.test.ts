@@ -4,7 +4,7 @@ import { setSetting, setting, store, Store, type TrayEntry } from './db';
 import { flush, forgetBackOff, networkBack } from './flush';
 import { newId } from './ids';
 import { put, waiting } from './queue';
-import { freshPhone } from './testing/phone';
+import { freshPhone, hurried } from './testing/phone';
 import { DEVICE, PERSON, type ServerDouble } from './testing/server';
 import { retry } from './tray';
 
@@ -230,6 +230,31 @@ test('back-off grows with each failure, has jitter, ends at a minute, and a tap 
   expect(new Set(waits.slice(7)).size).toBeGreaterThan(1);
   expect((await flush(phone, false)).state).toBe('offline');
   expect(server.batches()).toHaveLength(12);
+});
+
+test('a server that lets the time run out is silent at once, the next try is told, and is smaller', async () => {
+  for (let n = 0; n < 40; n++) await tally(n);
+  server.interrupts.push(() => 'no answer');
+  const { retryAt } = await hurried(() => flush(phone));
+  expect(connection).toMatchObject({ online: false, serverSilent: true, nextTry: retryAt });
+  await flush(phone);
+  expect(server.batches().map((batch) => batch.items.length)).toEqual([40, 20, 20]);
+  expect(connection).toMatchObject({ online: true, serverSilent: false, nextTry: null });
+});
+
+test("a proxy's error without a time to wait is no lost network, and ends as soon as the server is back", async () => {
+  await tally(1);
+  server.interrupts.push(
+    () => new Response('<html>', { status: 502 }),
+    () => new Response('<html>', { status: 502 }),
+  );
+  connection = { online: true };
+  await flush(phone);
+  expect(connection).toMatchObject({ online: true });
+  await flush(phone);
+  expect(connection).toMatchObject({ serverSilent: true });
+  networkBack();
+  expect((await flush(phone, false)).state).toBe('done');
 });
 
 test('413 splits the batch until it fits; the one item that never fits goes to the tray', async () => {

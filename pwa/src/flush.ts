@@ -1,8 +1,7 @@
 /** Sends the queue: batch after batch under one lock, each item leaving only by its own result, with back-off for everything else. */
 
-import { call, Offline, Refused } from './api';
+import { call, contact, giveUpOverdue, Offline, Refused } from './api';
 import { announce, type Connection } from './changes';
-import { skew } from './clock';
 import { isFull, setSetting, setting, type Entry, type Store } from './db';
 import { erase } from './erase';
 import { exclusive } from './locks';
@@ -29,7 +28,10 @@ export interface Outcome {
 const BASE_MS = 1_000;
 const CAP_MS = 60_000;
 const ITEM_RETRY_MS = 5_000;
+const FEWEST_ITEMS = 5;
 let failures = 0;
+/** Fewer after a time-out: on a slow link a large batch may never come through whole. */
+let atOnce = MAX_ITEMS;
 /** Until then the server asked not to be asked, or only a timer may try. */
 let quietUntil = 0;
 let asked = false;
@@ -50,6 +52,13 @@ export function networkBack(): void {
   if (!asked) forgetBackOff();
 }
 
+/** The server is there again after a silence: what still waits for an answer on a dead connection is asked anew, and all who wait may go on. */
+export function serverBack(): void {
+  giveUpOverdue();
+  networkBack();
+  announce({ person: null, back: true });
+}
+
 /** Forgets every wait: after the server answered, or after signing in. */
 export function forgetBackOff(): void {
   failures = quietUntil = 0;
@@ -57,7 +66,7 @@ export function forgetBackOff(): void {
 }
 
 async function drain(store: Store): Promise<Outcome> {
-  let maxItems = MAX_ITEMS;
+  let maxItems = atOnce;
   let deviceLearnt = false;
   for (;;) {
     const { batch, oversized, next } = choose(await waiting(store), Date.now(), maxItems);
@@ -67,8 +76,9 @@ async function drain(store: Store): Promise<Outcome> {
       const moved = await sendBatch(store, batch);
       heard({ sessionExpired: false, wrongPerson: false, updateNeeded: false });
       if (moved === 0) return { state: 'done', retryAt: Date.now() + ITEM_RETRY_MS };
-      maxItems = MAX_ITEMS;
+      maxItems = atOnce = Math.min(MAX_ITEMS, atOnce * 2);
     } catch (error) {
+      if (error instanceof Offline && error.timedOut) atOnce = Math.max(FEWEST_ITEMS, Math.floor(batch.length / 2));
       if (error instanceof Refused && divides(error)) {
         if (batch.length === 1) await setAside(store, batch, error.code, error.detail || error.title);
         maxItems = Math.max(1, Math.floor(batch.length / 2));
@@ -150,13 +160,12 @@ export async function stopped(store: Store, error: unknown): Promise<Outcome> {
       return { state: 'update_needed', retryAt: null };
     }
     const state = error.status >= 500 ? 'failed' : 'busy';
-    asked = true;
-    const retryAt = backOff(error.retryAfter);
-    announce({
-      person: null,
-      connection: error.status >= 500 ? { serverSilent: failures > 1, online: false } : contact(),
-    });
-    return { state, retryAt };
+    // A proxy whose server is gone asks for nothing: as soon as it answers again, so may we.
+    asked = error.status < 500 || error.retryAfter !== null;
+    const nextTry = backOff(error.retryAfter);
+    const known = error.status < 500 ? contact() : failures > 1 ? { serverSilent: true, online: false } : {};
+    announce({ person: null, connection: { ...known, nextTry } });
+    return { state, retryAt: nextTry };
   }
   if (isFull(error)) {
     // The queue is as it was; photos still go, and make room by going.
@@ -167,7 +176,8 @@ export async function stopped(store: Store, error: unknown): Promise<Outcome> {
     asked = false;
     const retryAt = backOff(null);
     const network = typeof navigator === 'undefined' || navigator.onLine !== false;
-    announce({ person: null, connection: { online: false, serverSilent: network && failures > 1 } });
+    const serverSilent = network && (error.timedOut || failures > 1);
+    announce({ person: null, connection: { online: false, serverSilent, nextTry: retryAt } });
     return { state: 'offline', retryAt };
   }
   throw error;
@@ -177,10 +187,6 @@ export async function stopped(store: Store, error: unknown): Promise<Outcome> {
 export function heard(more: Partial<Connection> = {}): void {
   forgetBackOff();
   announce({ person: null, connection: { ...contact(), ...more } });
-}
-
-function contact(): Partial<Connection> {
-  return { online: true, serverSilent: false, lastContact: Date.now(), skew: skew() };
 }
 
 function backOff(retryAfter: number | null): number {

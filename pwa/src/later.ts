@@ -1,5 +1,6 @@
 /** Everything a page does that its first screen does not wait for: sending, catching up, the stream, the worker. */
 
+import { hear } from './changes';
 import { finishErasing } from './erase';
 import { startLive } from './live';
 import { loadRest } from './memory';
@@ -18,6 +19,11 @@ export function startLater(): void {
   startTriggers();
   startLive();
   void confirmSession();
+  // Asked in vain at the start: asked again as soon as there is somebody to ask.
+  hear((change) => {
+    if (change.back) void confirmSession();
+  });
+  addEventListener('online', () => void confirmSession());
   void startWorker();
   // Back from the browser's memory of pages: nothing of somebody who has left meanwhile is shown, not even for a moment.
   addEventListener('pageshow', (event) => {

@@ -3,15 +3,21 @@
 import { openStream, Refused } from './api';
 import { announce, hear } from './changes';
 import { setting, store } from './db';
+import { serverBack } from './flush';
 import type { AlertHead } from './heads';
-import { note } from './status';
+import { connectionNow, note } from './status';
 import { events, type StreamEvent } from './stream';
 import { sync } from './sync';
 import type { Id } from './types';
 
 /** The server beats every 15 s; two missed beats and a little mean that nobody is there. */
 const STALE_MS = 40_000;
+/** One missed beat: worth a question, which finds out within seconds. */
+const DOUBT_MS = 18_000;
+const OPEN_MS = 10_000;
 const LONGEST_WAIT_MS = 30_000;
+/** When the stream last said anything, ms; 0 while none is open. */
+let heardAt = 0;
 
 /** Joins the tabs that may hold the stream; returns how to leave. */
 export function startLive(): () => void {
@@ -54,19 +60,30 @@ async function hold(leaving: AbortSignal): Promise<void> {
 
 async function listen(person: Id, wake: AbortSignal, spoke: () => void): Promise<void> {
   const stop = new AbortController();
-  let heardAt = Date.now();
   const end = () => stop.abort();
   wake.addEventListener('abort', end, { once: true });
+  const opening = setTimeout(end, OPEN_MS);
+  let doubted = 0;
   const watchdog = setInterval(() => {
-    if (Date.now() - heardAt > STALE_MS) end();
-  }, 5_000);
+    if (heardAt === 0) return;
+    const silence = Date.now() - heardAt;
+    if (silence > STALE_MS) end();
+    else if (silence > DOUBT_MS && doubted !== heardAt) {
+      doubted = heardAt;
+      void sync({ eager: false });
+    }
+  }, 1_000);
   try {
     const device = (await setting<Id>('device')) ?? '';
     const body = await openStream(`/stream?client=${device}`, stop.signal);
+    clearTimeout(opening);
+    heardAt = Date.now();
+    const { online, serverSilent } = connectionNow();
+    if (serverSilent || !online) serverBack();
     // The stream says again within seconds if the worker is still silent.
     announce({
       person: null,
-      connection: { live: true, online: true, serverSilent: false, workerSilent: false, lastContact: Date.now() },
+      connection: { live: true, online: true, serverSilent: false, workerSilent: false, lastContact: heardAt },
     });
     spoke();
     // What happened while no stream was open.
@@ -78,6 +95,8 @@ async function listen(person: Id, wake: AbortSignal, spoke: () => void): Promise
       await handle(person, event);
     }
   } finally {
+    heardAt = 0;
+    clearTimeout(opening);
     clearInterval(watchdog);
     wake.removeEventListener('abort', end);
     stop.abort();
@@ -104,7 +123,7 @@ async function isNews(told: Record<string, number>): Promise<boolean> {
   return Object.entries(told).some(([space, version]) => version > (have.get(space) ?? -1));
 }
 
-/** Ends early when the network returns, the page is looked at again after a silence, somebody signs in or out, or on leaving. */
+/** Ends early when network or server return, the page is looked at again after a silence, somebody signs in or out, or on leaving. */
 function awakened(leaving: AbortSignal): {
   signal: AbortSignal;
   orAfter: (ms: number) => Promise<void>;
@@ -113,7 +132,7 @@ function awakened(leaving: AbortSignal): {
   const waking = new AbortController();
   const wake = () => waking.abort();
   const stopHearing = hear((change) => {
-    if (change.session) wake();
+    if (change.session || (change.back && Date.now() - heardAt > DOUBT_MS)) wake();
   });
   addEventListener('online', wake);
   addEventListener('offline', wake);

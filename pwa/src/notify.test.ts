@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { renewAnswers } from './answered';
 import { setSetting, store, type Store } from './db';
 import { exclusive } from './locks';
 import { onClick, onPush } from './notify';
@@ -136,11 +137,53 @@ test('a sleeping page that holds the sender does not keep the person waiting for
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const done = onClick('received', head());
   await vi.waitFor(async () => expect(await waiting(phone)).toHaveLength(1));
+  await vi.advanceTimersByTimeAsync(500);
+  expect(shown).toMatchObject([{ title: '已答复：收到', options: { body: '已保存在本机，联网后自动发出。' } }]);
   await vi.advanceTimersByTimeAsync(12_000);
   await done;
   vi.useRealTimers();
-  expect(shown).toMatchObject([{ options: { body: '已保存在本机，联网后自动发出。' } }]);
+  expect(shown).toHaveLength(1);
   release[0]?.();
+});
+
+test.each([
+  ['the queue', PERSON, '已保存在本机，联网后自动发出。'],
+  ["the message's token", 'somebody else', '正在发出，尚未送达。'],
+])(
+  'an answer through %s to a slow server: told at once how it stands, and anew when it has arrived',
+  async (_, person, yet) => {
+    let reply: (() => void) | undefined;
+    server.interrupts.push(() => new Promise((resolve) => (reply = () => resolve(null))));
+    const done = onClick('received', head({ person }));
+    await vi.waitFor(() => expect(shown).toMatchObject([{ title: '已答复：收到', options: { body: yet, tag: 'a1' } }]));
+    reply!();
+    await done;
+    expect(shown).toMatchObject([{}, { title: '已答复：收到', options: { body: '已送达指挥部。', tag: 'a1' } }]);
+  },
+);
+
+test('what was told to be kept is told anew once any page or worker has sent it; other notifications stay as they are', async () => {
+  server.interrupts.push(() => 'no network');
+  await onClick('received', head());
+  const other = { data: head({ alert: 'a2' }) };
+  const standing = [other, shown[0]!.options];
+  const registration = Object.assign((self as unknown as { registration: object }).registration, {
+    getNotifications: () => Promise.resolve(standing),
+  });
+  const renew = (ids: string[]) =>
+    renewAnswers(
+      registration as never,
+      ids.map((id) => ({ id })),
+    );
+  await renew(['another']);
+  expect(shown).toHaveLength(1);
+  const [kept] = await waiting(phone);
+  await renew([kept!.id]);
+  expect(shown[1]).toMatchObject({
+    title: '已答复：收到',
+    options: { body: '已送达指挥部。', tag: 'a1', icon: shown[0]!.options.icon! },
+  });
+  expect((shown[1]!.options.data as { waits?: unknown }).waits).toBeUndefined();
 });
 
 test('an answer button after the session ended: the one-purpose token carries the same fact', async () => {

@@ -3,13 +3,15 @@
  * The worker carries its pictures in itself: Chromium waits up to 90 s for one from the network before it shows a word.
  */
 
+import { answered, type Answerable } from './answered';
 import { call, Offline, Refused, speak } from './api';
 import { now, restore, stamp } from './clock';
-import { setting, store, useStore, type Store } from './db';
+import { setting, store, useStore, type Entry, type Store } from './db';
 import { flush } from './flush';
 import BADGE from './icons/badge-96.png?inline';
 import ICON from './icons/icon-192.png?inline';
 import { newId } from './ids';
+import { within } from './patience';
 import { put, settle } from './queue';
 import { sync } from './sync';
 import { spoken } from './spoken';
@@ -23,8 +25,6 @@ declare const self: {
     openWindow(path: string): Promise<unknown>;
   };
 };
-/** About an alert that awaits this person's answer. */
-type Answerable = PushHead & { alert: Id; recipient: Id };
 interface OpenPage {
   visibilityState: string;
   postMessage(message: unknown): void;
@@ -33,6 +33,8 @@ interface OpenPage {
 
 const ANSWERS: readonly string[] = ['received', 'on_my_way', 'on_scene', 'cannot', 'need_help'];
 const LOOK_UP_MS = 300;
+/** An answer that arrives within this is told of once, as arrived. */
+const AT_ONCE_MS = 400;
 const FLUSH_MS = 12_000;
 
 /** Opens the store of the person signed in; null when nobody is, or the phone has no store yet. */
@@ -80,40 +82,52 @@ export async function onClick(action: string, data: unknown): Promise<void> {
   if (mine) await flush(mine);
 }
 
-/** Written down before anything is sent; without a session the message's own one-purpose token carries it. */
+/**
+ * Written down before anything is sent; without a session the message's own one-purpose token carries it. A server that
+ * does not answer keeps nobody waiting: what has become of it so far is said at once, and anew when it has arrived.
+ */
 async function answer(head: Answerable, kind: AnswerKind): Promise<void> {
   const mine = await wake();
-  const id = newId();
-  const occurred = stamp();
-  let reached: boolean;
-  if (mine && mine.person === head.person) {
-    const effect = { answer: kind, answered_at: occurred, silent: false, alert: head.alert, person: head.person };
-    const entry = await put(mine, {
-      id,
-      path: `/alerts/${head.alert}/answers/{id}`,
-      body: { kind, occurred_at: occurred },
-      optimistic: { type: 'recipient', id: head.recipient, doc: effect },
-    });
-    // A page that was put to sleep may hold the sender's lock; the person is told anyway, the queue has the answer.
-    const outcome = await within(FLUSH_MS, flush(mine), { state: 'offline', retryAt: null });
-    reached = outcome.state === 'done';
-    if (outcome.state === 'signed_out' || outcome.state === 'wrong_person') {
-      reached = await byToken(id, { token: head.answer_token, kind, occurred_at: occurred });
-      if (reached) await settle(mine, [entry], [{ id, status: 'applied', http: 200 }], 0);
-    }
-  } else {
-    reached = await byToken(id, { token: head.answer_token, kind, occurred_at: occurred });
-  }
-  const kept = mine?.person === head.person;
+  const made = { id: newId(), kind, occurred_at: stamp() };
+  const own = mine?.person === head.person ? mine : null;
+  const entry = own && (await keepAnswer(own, head, made));
   const words = spoken(head.locale);
-  await self.registration.showNotification(words.answers[kind], {
-    body: reached ? words.reached : kept ? words.kept : words.notSent,
-    tag: head.alert,
-    icon: ICON,
-    badge: BADGE,
-    silent: true,
-    data: head,
+  const tell = (body: string, waits?: Id) =>
+    self.registration.showNotification(...answered(head, kind, body, { icon: ICON, badge: BADGE }, waits));
+  const sending = own && entry ? send(own, entry, head, made) : byToken(made, head);
+  let reached = await within<boolean | null>(AT_ONCE_MS, sending, null);
+  if (reached === null) {
+    await tell(own ? words.kept : words.sending, entry?.id);
+    // A page that was put to sleep may hold the sender's lock: the queue has the answer, and whoever sends it tells.
+    reached = own ? await within(FLUSH_MS, sending, false) : await sending;
+    if (own && !reached) return;
+  }
+  await tell(reached ? words.reached : own ? words.kept : words.notSent, reached ? undefined : entry?.id);
+}
+
+interface MadeAnswer {
+  id: Id;
+  kind: AnswerKind;
+  occurred_at: string;
+}
+
+async function keepAnswer(mine: Store, head: Answerable, { id, kind, occurred_at }: MadeAnswer): Promise<Entry> {
+  const effect = { answer: kind, answered_at: occurred_at, silent: false, alert: head.alert, person: head.person };
+  return await put(mine, {
+    id,
+    path: `/alerts/${head.alert}/answers/{id}`,
+    body: { kind, occurred_at },
+    optimistic: { type: 'recipient', id: head.recipient, doc: effect },
   });
+}
+
+/** True when the server has it. */
+async function send(mine: Store, entry: Entry, head: Answerable, made: MadeAnswer): Promise<boolean> {
+  const { state } = await flush(mine);
+  if (state !== 'signed_out' && state !== 'wrong_person') return state === 'done';
+  if (!(await byToken(made, head))) return false;
+  await settle(mine, [entry], [{ id: entry.id, status: 'applied', http: 200 }], 0);
+  return true;
 }
 
 /** Says `delivered` for the push itself, session or not; if the server cannot be reached now, the queue says it later. */
@@ -128,9 +142,9 @@ async function receipt(head: PushHead): Promise<void> {
   }
 }
 
-async function byToken(id: Id, body: Record<string, unknown>): Promise<boolean> {
+async function byToken({ id, ...made }: MadeAnswer, head: Answerable): Promise<boolean> {
   try {
-    await call('POST', `/tokens/answers/${id}`, { body });
+    await call('POST', `/tokens/answers/${id}`, { body: { token: head.answer_token, ...made } });
     return true;
   } catch (error) {
     if (error instanceof Offline || error instanceof Refused) return false;
@@ -232,16 +246,4 @@ function isHead(value: unknown): value is PushHead {
   return (
     typeof head === 'object' && head !== null && typeof head.delivery === 'string' && typeof head.person === 'string'
   );
-}
-
-async function within<T>(ms: number, work: Promise<T>, otherwise: NoInfer<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), ms);
-  });
-  try {
-    return await Promise.race([work.catch(() => otherwise), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

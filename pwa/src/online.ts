@@ -17,7 +17,7 @@ export async function verifyRecord(incident: Id): Promise<{ intact: boolean; bro
 
 /** Why something that needs the network did not happen, as a sentence; errors of another kind are raised again. */
 export function whyNotNow(error: unknown): string {
-  if (error instanceof Offline) return say.t.errors.online_only;
+  if (error instanceof Offline) return error.timedOut ? say.t.errors.silent : say.t.errors.online_only;
   if (error instanceof Refused) return error.detail || error.title || say.t.errors.again;
   throw error;
 }

@@ -60,10 +60,13 @@ export async function dropPhoto(id: Id): Promise<void> {
   await store()?.write(['blobs'], (tx) => tx.objectStore('blobs').delete(id));
 }
 
+/** Of photos of a fact; one in a draft waits for nothing. */
 export interface Progress {
   sent: number;
   size: number;
   state: StoredPhoto['state'];
+  /** Bytes of it are on their way at this moment. */
+  moving: boolean;
 }
 /** How far each photo of this phone has got. */
 export const progress: Readable<ReadonlyMap<Id, Progress>> = readable<ReadonlyMap<Id, Progress>>(new Map(), (set) => {
@@ -71,8 +74,9 @@ export const progress: Readable<ReadonlyMap<Id, Progress>> = readable<ReadonlyMa
   void store()
     ?.read(['blobs'], (tx) => tx.objectStore('blobs').getAll())
     .then((photos) => {
-      for (const { id, size, state } of photos) {
-        if (!known.has(id)) known.set(id, { sent: state === 'delivered' ? size : 0, size, state });
+      for (const { id, size, state, fact } of photos) {
+        if (fact === null || known.has(id)) continue;
+        known.set(id, { sent: state === 'delivered' ? size : 0, size, state, moving: false });
       }
       set((known = new Map(known)));
     });

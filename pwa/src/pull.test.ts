@@ -5,7 +5,7 @@ import { newId } from './ids';
 import { pull } from './pull';
 import { put, waiting } from './queue';
 import { sync } from './sync';
-import { freshPhone, restart } from './testing/phone';
+import { freshPhone, hurried, restart } from './testing/phone';
 import { PERSON, type ServerDouble } from './testing/server';
 
 const stored = IDBObjectStore.prototype.put;
@@ -35,6 +35,18 @@ test('a first pull takes every space in pages, and the next one asks only for wh
   await pull(phone);
   expect(asked().at(-1)).toEqual({ org: 12, [`me:${PERSON}`]: 1 });
   expect((await rows()).find(({ id }) => id === 'p0')?.doc).toMatchObject({ name: '新名' });
+});
+
+test('a page that does not come whole in its time is asked for smaller, and larger again once pages come', async () => {
+  const limits = () => server.calls.map((call) => call.body['limit']);
+  server.interrupts.push(
+    () => 'no answer',
+    () => 'no answer',
+  );
+  await hurried(() => pull(phone));
+  await hurried(() => pull(phone));
+  for (let n = 0; n < 3; n++) await pull(phone);
+  expect(limits()).toEqual([500, 250, 125, 250, 500]);
 });
 
 test('a tombstone removes the row from its space alone', async () => {

@@ -1,6 +1,6 @@
 /** Catches up with the change feed: pages of rows per space into the store, one transaction a page. */
 
-import { call, Refused } from './api';
+import { call, Offline, Refused } from './api';
 import { announce, type Change } from './changes';
 import { type Entry, type Store, type StoredRow, type TrayEntry } from './db';
 import { changeEpoch, heard, newEpoch, stopped, type Outcome } from './flush';
@@ -10,7 +10,10 @@ import { moveToTray } from './tray';
 import type { ChangesAnswer, Id } from './types';
 
 const PAGE = 500;
+const SMALLEST_PAGE = 25;
 const MAX_PAGES = 2_000;
+/** Rows in a page; fewer after a time-out, because a slow link may never bring a large one whole. */
+let page = PAGE;
 
 /** Pulls until every space is current. */
 export function pull(store: Store): Promise<Outcome> {
@@ -21,7 +24,7 @@ async function pullAll(store: Store): Promise<Outcome> {
   const began = Date.now();
   const first = (await store.read(['cursors'], (tx) => tx.objectStore('cursors').count())) === 0;
   try {
-    for (let page = 0; page < MAX_PAGES; page++) {
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
       const answer = await ask(store);
       if (isAnothers(store, answer)) {
         heard({ wrongPerson: true });
@@ -50,14 +53,20 @@ async function ask(store: Store): Promise<ChangesAnswer> {
   const [epoch, cursors] = await store.read(['meta', 'cursors'], (tx) =>
     Promise.all([tx.objectStore('meta').get('epoch'), tx.objectStore('cursors').getAll()]),
   );
-  return await call<ChangesAnswer>('POST', '/changes', {
-    body: {
-      epoch: epoch ?? '',
-      schema: SCHEMA,
-      cursors: Object.fromEntries(cursors.map(({ space, version }) => [space, version])),
-      limit: PAGE,
-    },
-  });
+  const body = {
+    epoch: epoch ?? '',
+    schema: SCHEMA,
+    cursors: Object.fromEntries(cursors.map(({ space, version }) => [space, version])),
+    limit: page,
+  };
+  try {
+    const answer = await call<ChangesAnswer>('POST', '/changes', { body });
+    page = Math.min(PAGE, page * 2);
+    return answer;
+  } catch (error) {
+    if (error instanceof Offline && error.timedOut) page = Math.max(SMALLEST_PAGE, Math.floor(page / 2));
+    throw error;
+  }
 }
 
 /** Somebody else has signed in on this phone meanwhile: their rows are not written into this person's store. */

@@ -81,7 +81,7 @@ export async function unsubscribe(device: Id | null): Promise<void> {
   await subscription.unsubscribe();
   await forgetReported();
   const id = device ?? (await setting<Id>('device'));
-  if (id) await call('DELETE', `/devices/${id}/subscription`);
+  if (id) await call('DELETE', `/devices/${id}/subscription`, { timeoutMs: 5_000 });
 }
 
 /** Sends a test push to this phone through the real way; resolves with the delivery's id. */

@@ -1,10 +1,14 @@
 /** A build whose page does not start is replaced by the worker itself, because nobody can press a button on it. */
 
+import { pause, within } from './patience';
+
 declare const self: ServiceWorkerGlobalScope;
 
 /** How long a page may take to start, on a slow phone from cold. */
 const START_MS = 12_000;
 const ASK_EVERY_MS = 1_000;
+const ASK_SERVER_MS = 10_000;
+const LAY_IN_MS = 120_000;
 
 /** A page that shows but stays dead after this version took over from another is loaded again from the new files. */
 export async function revive(): Promise<void> {
@@ -17,8 +21,13 @@ export async function revive(): Promise<void> {
 /** When a page has not started after a while and a newer version is to be had, that version takes over unasked. */
 export async function replaceIfDead(id: string): Promise<void> {
   if (!(await staysDead(id))) return;
-  await self.registration.update().catch(() => undefined);
-  const next = await installed(self.registration.installing);
+  // A server that does not answer keeps nobody from a newer version that is here already.
+  await within(
+    ASK_SERVER_MS,
+    self.registration.update().then(() => undefined),
+    undefined,
+  );
+  const next = await within(LAY_IN_MS, installed(self.registration.installing), null);
   (self.registration.waiting ?? next)?.postMessage({ type: 'SKIP_WAITING' });
 }
 
@@ -50,11 +59,5 @@ function installed(worker: ServiceWorker | null): Promise<ServiceWorker | null> 
     worker.addEventListener('statechange', () => {
       if (worker.state !== 'installing') resolve(worker.state === 'installed' ? worker : null);
     });
-  });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
   });
 }

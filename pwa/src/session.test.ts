@@ -11,7 +11,7 @@ import { confirmSession, deviceName, enrol, signIn, signOut } from './session';
 import { now, restore } from './clock';
 import { connectionNow, note } from './status';
 import { sync } from './sync';
-import { freshPhone } from './testing/phone';
+import { freshPhone, hurried } from './testing/phone';
 import { lookAgain, me, startSession } from './who';
 import { PERSON, type ServerDouble } from './testing/server';
 
@@ -201,4 +201,27 @@ test('devices are named so that people know them', () => {
   expect(deviceName('Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Version/18.0 Safari/604.1')).toBe('iPhone · Safari');
   expect(deviceName('Mozilla/5.0 (Linux; Android 13) Chrome/114 MicroMessenger/8.0')).toBe('Android · WeChat');
   expect(deviceName('?')).toBe('Browser');
+});
+
+test('signing out from a server that answers nothing takes seconds, and the server hears of it when it answers again', async () => {
+  server.interrupts.push(() => 'no answer');
+  const began = performance.now();
+  expect((await hurried(() => signOut())).done).toBe(true);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(value(me)).toBeNull();
+  expect(await setting('leaving')).toBe(true);
+  expect(server.person).toBe(PERSON);
+  await confirmSession();
+  expect(server.person).toBeNull();
+  expect(await setting('leaving')).toBe(false);
+});
+
+test('what cannot be sent to a server that answers nothing is told within seconds', async () => {
+  await put(phone, { path: '/tallies/{id}', body: { n: 1 } });
+  server.interrupts.push(() => 'no answer');
+  let asked = 0;
+  const waits = vi.spyOn(AbortController.prototype, 'abort').mockImplementation(() => void (asked += 1));
+  expect(await hurried(() => signOut())).toEqual({ done: false, left: { entries: 1, photos: 0 } });
+  expect(asked).toBe(0);
+  waits.mockRestore();
 });

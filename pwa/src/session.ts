@@ -4,13 +4,19 @@ import { call, Offline, Refused, speak } from './api';
 import { announce } from './changes';
 import { setSetting, setting, store, Store } from './db';
 import { erase, forgetPictures } from './erase';
-import { changeEpoch, flush, forgetBackOff, heard, stopped } from './flush';
+import { changeEpoch, flush, forgetBackOff, heard, stopped, type Outcome } from './flush';
 import { newId } from './ids';
 import { exclusive } from './locks';
+import { within } from './patience';
 import { checkSubscription, unsubscribe } from './push';
 import type { Id, Me } from './types';
 import { uploadWaiting } from './uploads';
 import { become, me, meNow, show } from './who';
+
+/** How long somebody who signs out waits for what is still to be sent, and for the word to the server that they left. */
+const SEND_MS = 10_000;
+const UPLOAD_MS = 30_000;
+const LEAVE_MS = 5_000;
 
 // Refusals come in the language of whoever is signed in.
 me.subscribe((who) => who && speak(who.person.locale));
@@ -63,11 +69,18 @@ export interface LeftBehind {
 export async function signOut(pending: 'send' | 'discard' = 'send'): Promise<{ done: boolean; left: LeftBehind }> {
   const mine = store();
   if (!mine) return { done: true, left: { entries: 0, photos: 0 } };
-  if (pending === 'send' && (await flush(mine)).state === 'done') await uploadWaiting(mine);
+  if (pending === 'send') {
+    const sent = await within<Outcome['state']>(
+      SEND_MS,
+      flush(mine).then(({ state }) => state),
+      'offline',
+    );
+    if (sent === 'done') await within(UPLOAD_MS, uploadWaiting(mine), undefined);
+  }
   const left = await leftBehind(mine);
   if (pending === 'send' && (left.entries > 0 || left.photos > 0)) return { done: false, left };
   await setSetting('leaving', true);
-  await unsubscribe(meNow()?.device.id ?? null).catch(() => undefined);
+  await within(LEAVE_MS, unsubscribe(meNow()?.device.id ?? null), undefined);
   await endOnServer();
   await erase(mine, 'out');
   return { done: true, left };
@@ -139,7 +152,7 @@ async function leftBehind(mine: Store): Promise<LeftBehind> {
 
 async function endOnServer(): Promise<void> {
   try {
-    await call('DELETE', '/sessions/current');
+    await call('DELETE', '/sessions/current', { timeoutMs: LEAVE_MS });
     await setSetting('leaving', false);
   } catch (error) {
     if (error instanceof Refused && error.status === 401) await setSetting('leaving', false);

@@ -2,6 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 
 const HERE = 'https://tocsin.example';
 let kept: Map<string, Map<string, Response>>;
+const PAGE = '<script src="/assets/a-1.js"></script>';
 let fetched: string[];
 let network: (path: string) => Response;
 const load = () => import('./shell');
@@ -29,7 +30,7 @@ async function build(version: string, files: string[]): Promise<void> {
 beforeEach(async () => {
   kept = new Map();
   fetched = [];
-  network = (path) => new Response(`network ${path}`);
+  network = (path) => new Response(path === '/index.html' ? PAGE : `network ${path}`);
   vi.stubGlobal('self', { location: { origin: HERE } });
   vi.stubGlobal('caches', {
     open: (name: string) => Promise.resolve(cache(name)),
@@ -58,9 +59,9 @@ test('after installation every file and every navigation to the app is answered 
   network = () => {
     throw new TypeError('no network');
   };
-  expect(await text(shell.answer(asked('/', 'navigate')))).toBe('network /index.html');
+  expect(await text(shell.answer(asked('/', 'navigate')))).toBe(PAGE);
   expect(await text(shell.answer(asked('/assets/a-1.js')))).toBe('network /assets/a-1.js');
-  expect(await text(shell.answer(asked('/docs', 'navigate')))).toBe('network /index.html');
+  expect(await text(shell.answer(asked('/docs', 'navigate')))).toBe(PAGE);
   expect(fetched).toEqual(['/docs']);
 });
 
@@ -98,4 +99,46 @@ test('a photo is fetched once; a refusal or a portal page in its place is not ke
   await shell.answer(asked('/api/v1/photos/p1/thumbnail'));
   expect(await text(shell.answer(asked('/api/v1/photos/p1/thumbnail')))).toBe('picture');
   expect(fetched).toHaveLength(2);
+});
+
+test.each([
+  ["a portal's page in place of the app's", '/index.html', '<html>Welcome to the café</html>'],
+  ['the page of another build, whose files are not here', '/index.html', '<script src="/assets/b-2.js"></script>'],
+  ["a portal's page in place of a script", '/assets/a-1.js', '<html>Welcome to the café</html>'],
+])('%s is never laid in', async (_, at, page) => {
+  const usual = network;
+  const headers = { 'Content-Type': 'text/html; charset=utf-8' };
+  network = (path) => (path === at ? new Response(page, { headers }) : usual(path));
+  await expect(shell.layIn()).rejects.toThrow(at);
+});
+
+test('a photo that stands still is given up, and no more than two hold a connection at a time', async () => {
+  vi.useFakeTimers();
+  let drip: (byte: number) => void;
+  vi.stubGlobal('fetch', (what: RequestInfo, { signal }: RequestInit) => {
+    fetched.push(pathOf(what));
+    if (pathOf(what).endsWith('/p1')) {
+      return Promise.resolve(
+        new Response(
+          new ReadableStream({
+            start: (controller) => {
+              drip = (byte) => controller.enqueue(new Uint8Array([byte]));
+              signal!.addEventListener('abort', () => controller.error(signal!.reason));
+            },
+          }),
+        ),
+      );
+    }
+    return new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason as Error)));
+  });
+  const photos = ['p1', 'p2', 'p3'].map((id) => shell.answer(asked(`/api/v1/photos/${id}`))!.catch(() => 'given up'));
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(fetched).toHaveLength(2);
+  drip!(1);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await photos[1]).toBe('given up');
+  expect(fetched).toHaveLength(3);
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(await Promise.all(photos)).toEqual(['given up', 'given up', 'given up']);
+  vi.useRealTimers();
 });

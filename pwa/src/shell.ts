@@ -7,6 +7,11 @@ const NAME = `${PREFIX}${version}`;
 const PHOTOS = 'tocsin-photos';
 const KEPT_RELEASES = 3;
 const KEPT_PHOTOS = 300;
+/** How long a photo may stand still on its way, and take in all. */
+const PHOTO_IDLE_MS = 10_000;
+const PHOTO_MOST_MS = 90_000;
+/** Photos fetched at a time: browsers hold six connections to a server, and what people report goes first. */
+const PHOTOS_AT_ONCE = 2;
 const SHELL = '/index.html';
 const FILES = new Set(files);
 
@@ -19,9 +24,17 @@ export async function layIn(): Promise<void> {
       const known = hashed ? await caches.match(path) : undefined;
       const response = known ?? (await fetch(path, { cache: hashed ? 'default' : 'no-cache', redirect: 'error' }));
       if (!response.ok) throw new Error(`${path}: ${response.status}`);
+      if (!(await isOurs(path, response))) throw new Error(`${path}: another's page`);
       await cache.put(path, response);
     }),
   );
+}
+
+/** Not the page of a portal or a proxy, nor the shell of another build, whose files this one does not have. */
+async function isOurs(path: string, response: Response): Promise<boolean> {
+  if (path !== SHELL) return path.endsWith('.html') || !/^text\/html/i.test(response.headers.get('Content-Type') ?? '');
+  const named = (await response.clone().text()).match(/\/assets\/[\w.-]+/g) ?? [];
+  return named.length > 0 && named.every((file) => FILES.has(file));
 }
 
 /** Old chunks stay for a few releases, for tabs that still run them. */
@@ -65,11 +78,48 @@ async function photo(request: Request): Promise<Response> {
   const cache = await caches.open(PHOTOS);
   const kept = await cache.match(request.url);
   if (kept) return kept;
-  const response = await fetch(request);
+  const response = await inTurn(() => fetchWhole(request));
   if (response.ok && response.headers.get('Content-Type')?.startsWith('image/')) {
     await cache.put(request.url, response.clone());
     const keys = await cache.keys();
     await Promise.all(keys.slice(0, Math.max(0, keys.length - KEPT_PHOTOS)).map((key) => cache.delete(key)));
   }
   return response;
+}
+
+let fetching = 0;
+const turns: (() => void)[] = [];
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (fetching >= PHOTOS_AT_ONCE) await new Promise<void>((resolve) => turns.push(resolve));
+  else fetching += 1;
+  try {
+    return await work();
+  } finally {
+    const next = turns.shift();
+    if (next) next();
+    else fetching -= 1;
+  }
+}
+
+/** An image has no time-out of its own: one that stands still would hold its connection, and be waited for, for minutes. */
+async function fetchWhole(request: Request): Promise<Response> {
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  const most = setTimeout(end, PHOTO_MOST_MS);
+  let idle = setTimeout(end, PHOTO_IDLE_MS);
+  try {
+    const response = await fetch(request, { signal: stop.signal });
+    const reader = response.body?.getReader();
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+      parts.push(part.value);
+      clearTimeout(idle);
+      idle = setTimeout(end, PHOTO_IDLE_MS);
+    }
+    const { status, statusText, headers } = response;
+    return new Response(response.body ? new Blob(parts) : null, { status, statusText, headers });
+  } finally {
+    clearTimeout(most);
+    clearTimeout(idle);
+  }
 }

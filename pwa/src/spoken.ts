@@ -8,6 +8,8 @@ interface Spoken {
   over: string;
   reached: string;
   kept: string;
+  /** Nothing is kept on this phone, and the server has not answered yet. */
+  sending: string;
   notSent: string;
   answers: Record<AnswerKind, string>;
 }
@@ -19,6 +21,7 @@ const words: Record<'zh' | 'en', Spoken> = {
     over: '【已结束】',
     reached: '已送达指挥部。',
     kept: '已保存在本机，联网后自动发出。',
+    sending: '正在发出，尚未送达。',
     notSent: '未能发出，请打开警钟登录后再答复。',
     answers: {
       received: '已答复：收到',
@@ -34,6 +37,7 @@ const words: Record<'zh' | 'en', Spoken> = {
     over: '[Ended] ',
     reached: 'Command has received it.',
     kept: 'Saved on this phone. It goes out when the network is back.',
+    sending: 'On its way, not there yet.',
     notSent: 'Not sent. Open Tocsin, sign in and answer again.',
     answers: {
       received: 'Answered: received',

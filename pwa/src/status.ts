@@ -1,6 +1,6 @@
 /** What the one line at the top of the screen knows about the connection. */
 
-import { readonly, writable, type Readable } from 'svelte/store';
+import { derived, readonly, writable, type Readable } from 'svelte/store';
 import { hear, type Connection } from './changes';
 
 export type { Connection };
@@ -10,6 +10,7 @@ let known: Connection = {
   sending: 0,
   lastContact: null,
   serverSilent: false,
+  nextTry: null,
   workerSilent: false,
   sessionExpired: false,
   wrongPerson: false,
@@ -34,6 +35,9 @@ export function note(part: Partial<Connection>): void {
 hear((change) => {
   if (change.connection) note(change.connection);
 });
+
+/** Whether nothing is heard from the server at present, whatever the reason. */
+export const lost: Readable<boolean> = derived(state, ({ online, serverSilent }) => serverSilent || !online);
 
 /** What is known right now, for code that decides once instead of watching. */
 export function connectionNow(): Connection {

@@ -1,5 +1,7 @@
 /** The service worker: serves the app without a network, shows pushes, takes answers from them, sends the queue when woken. */
 
+import { renewAnswers } from './answered';
+import { hear } from './changes';
 import { setting, type Store } from './db';
 import { onClick, onPush, wake } from './notify';
 import { answer, clearOut, layIn } from './shell';
@@ -39,6 +41,10 @@ self.addEventListener('push', (event) => event.waitUntil(onPush(textOf(event))))
 self.addEventListener('notificationclick', (event) => {
   event.notification.close();
   event.waitUntil(onClick(event.action, event.notification.data));
+});
+
+hear(({ queue }) => {
+  if (queue?.sent?.length) void renewAnswers(self.registration, queue.sent).catch(() => undefined);
 });
 
 self.addEventListener('pushsubscriptionchange', (event) => {

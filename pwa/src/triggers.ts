@@ -2,6 +2,7 @@
 
 import { hear } from './changes';
 import { networkBack } from './flush';
+import { startKnocking } from './knock';
 import { pending } from './outbox';
 import { note } from './status';
 import { sync } from './sync';
@@ -35,9 +36,11 @@ export function startTriggers(): () => void {
   addEventListener('focus', now);
   document.addEventListener('visibilitychange', visible);
   const stopCounting = pending().subscribe((entries) => note({ sending: entries.length }));
+  const stopKnocking = startKnocking();
   now();
   return () => {
     clearInterval(beat);
+    stopKnocking();
     clearTimeout(lastWord);
     stopCounting();
     stopHearing();

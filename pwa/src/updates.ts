@@ -3,11 +3,16 @@
 import { hear } from './changes';
 import { draftedSince } from './drafts';
 import { outbox } from './memory';
+import { renewAnswers } from './answered';
+import { within } from './patience';
 import { isInstalled, keepStorage } from './push';
 import { note } from './status';
 
 /** A form left alone for so long is no work in hand; it is on the disk and opens again as it was. */
 const BEGUN_MS = 10 * 60 * 1000;
+/** How long a tap on "update" waits for the server's word of a newer version, and for that version to be laid in. */
+const ASK_MS = 3_000;
+const LAY_IN_MS = 20_000;
 const LOOK_EVERY_MS = 60 * 60 * 1000;
 let registration: ServiceWorkerRegistration | null = null;
 let replacing = false;
@@ -33,6 +38,8 @@ export async function startWorker(): Promise<void> {
   });
   hear((change) => {
     if (change.connection?.updateNeeded) look();
+    if (change.queue?.sent?.length && registration)
+      void renewAnswers(registration, change.queue.sent).catch(() => undefined);
     if (change.connection?.online === false) void backgroundSync();
   });
 }
@@ -44,8 +51,14 @@ export async function canUpdate(): Promise<boolean> {
 
 /** Lets the newest version take over and reloads; what waits in the queue stays in the store and is sent by the new one. */
 export async function update(): Promise<void> {
-  await registration?.update().catch(() => undefined);
-  const next = registration?.waiting ?? (await installed(registration?.installing ?? null));
+  // A server that does not answer keeps nobody from the version that is here already.
+  if (registration)
+    await within(
+      ASK_MS,
+      registration.update().then(() => undefined),
+      undefined,
+    );
+  const next = registration?.waiting ?? (await within(LAY_IN_MS, installed(registration?.installing ?? null), null));
   if (!next) {
     location.reload();
     return;

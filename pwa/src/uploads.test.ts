@@ -2,7 +2,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { Store, StoredPhoto } from './db';
 import { offerAgain, put } from './queue';
 import { flush } from './flush';
-import { freshPhone } from './testing/phone';
+import { freshPhone, hurried } from './testing/phone';
+import { hear, type Change } from './changes';
 import { connectionNow } from './status';
 import { PERSON, type ServerDouble } from './testing/server';
 import { uploadWaiting } from './uploads';
@@ -79,6 +80,24 @@ test.each([1, 2, 3, 4, 5])(
     expect((await kept())?.state).toBe('delivered');
   },
 );
+
+test('a piece that does not get through in its time is sent smaller; what stands still is not told to be moving', async () => {
+  const told: NonNullable<Change['photo']>[] = [];
+  const stop = hear(({ photo }) => photo && told.push(photo));
+  await reported();
+  server.interrupts.push(
+    () => null,
+    () => null,
+    () => 'no answer',
+  );
+  await hurried(() => uploadWaiting(phone));
+  expect(told.map(({ moving }) => moving)).toEqual([true, false]);
+  await uploadWaiting(phone);
+  expect(patches().map(({ raw }) => raw!.byteLength)).toEqual([262_144, 131_072, 262_144, 206_784]);
+  expect(told.at(-1)).toMatchObject({ state: 'delivered', moving: false });
+  expect(arrived()).toBe(true);
+  stop();
+});
 
 test('offset applied but the answer lost: the chunk is not sent twice', async () => {
   await reported();

@@ -8,10 +8,13 @@ import { exclusive } from './locks';
 import type { Id, Me } from './types';
 
 const CHUNK = 256 * 1024;
+const SMALLEST_CHUNK = 32 * 1024;
 const TUS = { 'Tus-Resumable': '1.0.0' };
 /** How often the server may say that it stands elsewhere, before the photo counts as refused. */
 const MOST_MOVES = 3;
 const CHUNK_TIMEOUT_MS = 90_000;
+/** Bytes of the next chunk; fewer after a time-out, because a slow link may never take a large one whole. */
+let chunk = CHUNK;
 
 /** Uploads every photo whose fact the server has. Stops quietly when the connection or the session ends. */
 export function uploadWaiting(store: Store): Promise<void> {
@@ -93,21 +96,27 @@ async function begin(store: Store, photo: StoredPhoto): Promise<string> {
 async function send(store: Store, photo: StoredPhoto, url: string): Promise<void> {
   let offset = await offsetOf(url);
   let moved = 0;
-  while (offset < photo.bytes.byteLength) {
-    tell(store, photo, offset);
-    const data = photo.bytes.slice(offset, offset + CHUNK);
-    const headers = { ...TUS, 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
-    try {
-      const answer = await callForHeaders('PATCH', url, { raw: { data, headers }, timeoutMs: CHUNK_TIMEOUT_MS });
-      const reached = Number(answer.get('Upload-Offset'));
-      if (!(reached > offset)) throw new Offline('an upload that does not move');
-      offset = reached;
-    } catch (error) {
-      if (!(error instanceof Refused && error.status === 409)) throw error;
-      const stands = await offsetOf(url);
-      if (stands === offset || moved++ === MOST_MOVES) throw error;
-      offset = stands;
+  try {
+    while (offset < photo.bytes.byteLength) {
+      tell(store, photo, offset, true);
+      const data = photo.bytes.slice(offset, offset + chunk);
+      const headers = { ...TUS, 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
+      try {
+        const answer = await callForHeaders('PATCH', url, { raw: { data, headers }, timeoutMs: CHUNK_TIMEOUT_MS });
+        const reached = Number(answer.get('Upload-Offset'));
+        if (!(reached > offset)) throw new Offline('an upload that does not move');
+        offset = reached;
+        chunk = Math.min(CHUNK, chunk * 2);
+      } catch (error) {
+        if (error instanceof Offline && error.timedOut) chunk = Math.max(SMALLEST_CHUNK, chunk / 2);
+        if (!(error instanceof Refused && error.status === 409)) throw error;
+        const stands = await offsetOf(url);
+        if (stands === offset || moved++ === MOST_MOVES) throw error;
+        offset = stands;
+      }
     }
+  } finally {
+    tell(store, photo, offset, false);
   }
 }
 
@@ -125,11 +134,11 @@ async function change(store: Store, id: Id, part: Partial<StoredPhoto>): Promise
     await tx.objectStore('blobs').put(changed);
     return changed;
   });
-  if (photo && part.state) tell(store, photo, part.state === 'delivered' ? photo.size : 0);
+  if (photo && part.state) tell(store, photo, part.state === 'delivered' ? photo.size : 0, false);
 }
 
-function tell(store: Store, photo: StoredPhoto, sent: number): void {
-  announce({ person: store.person, photo: { id: photo.id, sent, size: photo.size, state: photo.state } });
+function tell(store: Store, { id, size, state }: StoredPhoto, sent: number, moving: boolean): void {
+  announce({ person: store.person, photo: { id, sent, size, state, moving } });
 }
 
 /** What no repeat can mend; a lost session, a busy or failing server can. */

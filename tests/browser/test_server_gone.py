@@ -69,3 +69,20 @@ def test_the_web_process_dies_under_an_open_page(house: House, someone: Callable
     assert Phone(house, "it-lead").put("/reports/", {"incident": scene.incident, "chain": "first", "type": "status",
                                                      "text": "备用线路已接通"})[0] == 201  # fmt: skip
     expect(commander.page.get_by_text("备用线路已接通").first).to_be_visible(timeout=2 * SLOW)
+
+    # It hangs: connections stand and nothing is answered. What is done stands on the screen at once, the silence is told
+    # long before anything times out, and nobody is told that something is being sent.
+    with house.paused("web"):
+        count = page.locator("main ol > li", has_text="到岗人数")
+        count.get_by_label("数值").fill("12")
+        count.get_by_role("button", name="保存").click()
+        expect(count).to_contain_text("已存本机", timeout=1000)
+        silent = page.get_by_role("status").filter(has_text="指挥端无响应")
+        expect(silent).to_contain_text("待发送 1 项", timeout=8000)
+        silent.get_by_role("link").click()
+        expect(page.get_by_text("指挥端没有回应，每隔几秒自动再试")).to_be_visible()
+        expect(page.get_by_role("listitem").filter(has_text="到岗人数")).to_contain_text("12")
+        expect(page.get_by_text("正在发送")).to_be_hidden()
+    expect(page.get_by_text("没有待发送的内容")).to_be_visible(timeout=8000)
+    expect(silent).to_be_hidden()
+    scene.wait_for("mark", len(ticked) + 1)

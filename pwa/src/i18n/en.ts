@@ -89,6 +89,10 @@ export const en: Words = {
     drill: 'Drill: everything here is an exercise, not for the public',
     skew: (text) => `This phone's clock is off by ${text}`,
     uploading: (n) => `Uploading ${many(n, 'photo')}`,
+    photos_waiting: (n) => `${many(n, 'photo')} to upload`,
+    when_online: 'No network. Everything is sent as soon as there is one.',
+    when_answered: 'Command does not answer. It is tried again every few seconds.',
+    again_in: (seconds) => `next try in ${seconds} s`,
   },
   marks: {
     label: 'Progress',
@@ -109,6 +113,8 @@ export const en: Words = {
     wrong: 'The user name or the password is not right.',
     throttled: 'Too many attempts. Please try again later.',
     offline: 'There is no network. Signing in needs it once.',
+    silent: 'The server does not answer. Please try again later.',
+    signing_in: 'Signing in…',
     failed: 'Could not sign in. Please try again later.',
     have_card: 'If you have an enrolment card, scan its code with the camera and you are in.',
     about: "Your organisation's emergency plans, on everybody's phone.",
@@ -470,6 +476,7 @@ export const en: Words = {
       'This browser cannot read that picture; it may be HEIC. The text and other photos are kept: take one here, or pick a JPEG.',
     photo_failed: 'The photo could not be prepared. The text is kept; please take another.',
     photo_tap: 'Tap to load',
+    photo_later: 'shown on contact',
     photo_no_room:
       'There is no room for the photo on this phone. The text is kept; make room and take the photo again.',
     photo_upload: (percent) => `${percent}% uploaded`,
@@ -819,6 +826,7 @@ export const en: Words = {
     sign_out_sure: 'Signing out clears the data on this phone.',
     sign_out_items: (n) => `${many(n, 'item')} not sent yet.`,
     sign_out_send: 'Send first',
+    signing_out: 'Sending and signing out…',
     sign_out_export: 'Export to a file',
     sign_out_type: (word) => `To throw them away, type “${word}”`,
     sign_out_word: 'discard',
@@ -993,6 +1001,7 @@ export const en: Words = {
     refused: 'Command did not accept it.',
     not_saved: 'It could not be saved; the storage of this phone may be full. Write it down first, then make room.',
     online_only: 'This needs the network.',
+    silent: 'The server does not answer. Please try again later.',
     again: 'Please try again later.',
   },
 };

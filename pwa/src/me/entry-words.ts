@@ -1,6 +1,6 @@
 /** What waits or was refused, in the reader's words: what it is, what stands in it, and which parts a person may mend. */
-import { say } from '../i18n/say';
-import { kindOf, type Entry } from './me';
+import { say, title } from '../i18n/say';
+import { kindOf, type Entry, type Subjects } from './me';
 
 type Made = Pick<Entry, 'path' | 'body'>;
 
@@ -8,11 +8,17 @@ type Made = Pick<Entry, 'path' | 'body'>;
 export const kindWords = (entry: Made): string =>
   say.t.outbox.kinds[kindOf(entry)] ?? say.t.outbox.kinds['other'] ?? '';
 
-/** What a person typed or chose in it, for recognising it in a list; empty when there is nothing to tell. */
-export function gist({ path, body }: Made): string {
+/** What it speaks of and what a person typed or chose in it, for recognising it in a list; empty when there is nothing to tell. */
+export function gist({ path, body }: Made, known: Subjects): string {
   const chosen = choice(kindOf({ path }), body);
   const typed = ['text', 'title', 'reason', 'value', 'count', 'note'].map((key) => said(body[key])).find(Boolean);
-  return [chosen, typed].filter(Boolean).join(' · ');
+  return [subjectOf({ path }, known), chosen, typed].filter(Boolean).join(' · ');
+}
+
+/** What it is about, where that stands in its address: the checklist's item, the alert. */
+function subjectOf({ path }: Pick<Entry, 'path'>, known: Subjects): string {
+  const id = /\/(?:items|alerts)\/([^/]+)\//.exec(path)?.[1];
+  return title(id === undefined ? null : known.get(id));
 }
 
 /** The fields of a refused entry that a person may mend: what was typed, not what the phone wrote. */

@@ -1,7 +1,7 @@
 /** What stands on this phone alone: what waits to be sent, what was refused, its devices, and how the app looks. */
 import { exported, pending, refused, sendAgain, throwAway, type Entry } from '../outbox';
 import { all, watch } from '../rows';
-import type { Device, Id } from '../types';
+import type { Device, Id, Words } from '../types';
 import type { Readable } from 'svelte/store';
 
 export { myDuty, setDuty } from '../people/people';
@@ -15,6 +15,18 @@ export function kindOf(entry: Pick<Entry, 'path'>): string {
   const parts = entry.path.split('/');
   return parts[parts.length - 2] ?? 'other';
 }
+
+/** What facts speak of, by id: the title of each item of a checklist and the words of each alert on this phone. */
+export type Subjects = ReadonlyMap<Id, Words>;
+export const subjects = (): Readable<Subjects> =>
+  watch<Subjects>(
+    async () => {
+      const [items, alerts] = await Promise.all([all('item'), all('alert')]);
+      return new Map([...items, ...alerts].map(({ id, title }) => [id, title]));
+    },
+    ['item', 'alert'],
+    new Map(),
+  );
 
 export function mended(
   body: Record<string, unknown>,

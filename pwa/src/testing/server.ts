@@ -2,7 +2,7 @@
 
 import type { BatchItem, BatchResult, FeedRow, Me } from '../types';
 
-export type Reply = Response | 'no network';
+export type Reply = Response | 'no network' | 'no answer';
 interface Space {
   version: number;
   rows: Map<string, FeedRow>;
@@ -66,6 +66,11 @@ export class ServerDouble {
     const interrupt = this.interrupts.shift();
     const reply = (await interrupt?.(call)) ?? this.answer(call);
     if (reply === 'no network') throw new TypeError('Failed to fetch');
+    if (reply === 'no answer') {
+      return await new Promise((_, reject) => {
+        init.signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
+      });
+    }
     return reply;
   };
 
