@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import psutil
 from sqlalchemy import insert
@@ -187,11 +188,14 @@ def full_kinto(folder: Path) -> Iterator[Contestant]:
             run(peer.port, [once(request("POST", "/v1/batch", {"requests": asked}, **head))], 0, [])
         wire = HTTPConnection("127.0.0.1", peer.port)
 
-        def newest(place: int) -> int:
-            wire.request("GET", f"/v1{records}?_limit={place + 1}", headers=head)
-            return int(json.loads(wire.getresponse().read())["data"][place]["last_modified"])
+        def shown(asked: str) -> list[dict[str, Any]]:
+            wire.request("GET", f"/v1{records}?{asked}", headers=head)
+            found: list[dict[str, Any]] = json.loads(wire.getresponse().read())["data"]
+            return found
 
-        end, behind = newest(0), newest(PAGE)
+        newest = shown(f"_limit={PAGE + 1}")
+        end, behind = int(newest[0]["last_modified"]), int(newest[PAGE]["last_modified"])
+        assert (len(shown(f"_since={end}")), len(shown(f"_since={behind}&_limit={PAGE}"))) == (0, PAGE)
         wire.close()
 
         def pull(since: int) -> Sender:

@@ -1,7 +1,7 @@
 """Changes: what a phone has missed, space by space, by the versions it has seen."""
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from flask import Response, current_app, g
@@ -46,37 +46,47 @@ def pull() -> Response:
     cursors = data["cursors"] if data.get("epoch") in (None, epoch) else {}
     kept = http.database().kept()  # before anything is read
     key = ("spaces of", g.standing.id, now().replace(second=0, microsecond=0))
-    if kept is not None and kept.get(key) == cursors:
+    known: _Latest | None = None if kept is None else kept.get(key)
+    if known is not None and known.versions == cursors:
         content = _answer(epoch, [], [])
     else:
-        content, latest = http.read(lambda session: _collect(session, cursors, data["limit"], epoch))
+        content, latest = http.read(lambda session: _collect(session, cursors, data["limit"], epoch, known))
         if kept is not None:
             kept[key] = latest
     return Response(content, content_type="application/json")
 
 
-def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) -> tuple[bytes, dict[str, int]]:
-    """The answer as JSON, documents joined as the text they were stored as; and the versions of all spaces they may see."""
-    allowed = incidents.spaces(session, g.standing)
-    versions = feed.versions(session, allowed)  # before the rows: the other order loses what commits in between
+class _Latest(NamedTuple):
+    """The versions of all spaces somebody may see, and with each the least version that a phone may be at."""
+
+    versions: dict[str, int]
+    bounds: dict[str, tuple[int, int]]
+
+
+def _collect(
+    session: Session, cursors: dict[str, int], limit: int, epoch: str, known: _Latest | None
+) -> tuple[bytes, _Latest]:
+    """The answer as JSON, documents joined as the text they were stored as; and the versions that it was made by."""
+    if known is None:
+        found = feed.versions(session, incidents.spaces(session, g.standing))
+        known = _Latest({space: version for space, (version, _) in found.items()}, found)
+    versions = known.bounds  # read before the rows: the other order loses what commits in between
     parts: list[str] = []
     left, size = limit, 0
-    for space in allowed:
-        version, least = versions[space]
+    for space, (version, least) in versions.items():
         after = cursors.get(space, 0)
         reset = after > version or 0 < after < least
         after = 0 if reset else after
         if after == version and not reset and space in cursors:
             continue
-        rows = feed.page(session, space, after, version, left + 1) if left > 0 and size < MOST_BYTES else []
-        more = len(rows) > left or (left <= 0 or size >= MOST_BYTES) and after < version
-        rows = rows[: max(left, 0)]
-        told = [_row(*row) for row in rows if row[3] is not None or after > 0]
-        to = rows[-1][2] if more and rows else after if more else version
-        left -= len(rows)
-        size += sum(len(text) for text in told)
+        room = left > 0 and size < MOST_BYTES
+        page = feed.page(session, space, after, version, left) if room else feed.Page(0, after, "")
+        more = page.upto < version and (not room or page.rows == left)
+        to = page.upto if more else version
+        left -= page.rows
+        size += len(page.text)
         parts.append(
-            f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":[{",".join(told)}]}}'
+            f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":[{page.text}]}}'
         )
     drop = [space for space in cursors if space not in versions]
     if drop and (strange := _never_theirs(session, drop)):
@@ -84,7 +94,7 @@ def _collect(session: Session, cursors: dict[str, int], limit: int, epoch: str) 
         log.warning(
             "person %s, device %s asked for %d spaces never theirs: %s", g.standing.id, g.device, len(strange), shown
         )
-    return _answer(epoch, parts, drop), {space: version for space, (version, _) in versions.items()}
+    return _answer(epoch, parts, drop), known
 
 
 def _never_theirs(session: Session, spaces: list[str]) -> list[str]:
@@ -112,12 +122,6 @@ def _never_theirs(session: Session, spaces: list[str]) -> list[str]:
 def _answer(epoch: str, parts: list[str], drop: list[str]) -> bytes:
     head = f'{{"epoch":{_text(epoch)},"server_time":{_text(iso(now()))},"spaces":[{",".join(parts)}],"drop":{_text(drop)}}}'
     return head.encode()
-
-
-def _row(kind: str, id: str, version: int, document: str | None) -> str:
-    if document is None:
-        return f'{{"type":"{kind}","id":"{id}","version":{version},"op":"del"}}'
-    return f'{{"type":"{kind}","id":"{id}","version":{version},"op":"put","doc":{document}}}'
 
 
 def _text(value: Any) -> str:

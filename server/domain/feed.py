@@ -6,7 +6,24 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import orjson
-from sqlalchemy import BigInteger, Index, String, Text, bindparam, event, func, literal, select, text, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    case,
+    cast,
+    event,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -286,20 +303,51 @@ def versions(session: Session, spaces: Iterable[str]) -> dict[str, tuple[int, in
     return found
 
 
-def page(session: Session, space: str, after: int, upto: int, limit: int) -> list[tuple[str, str, int, str | None]]:
-    """Up to `limit` changes of a space with after < version <= upto as (type, id, version, document text or None)."""
-    asked = {"space": space, "after": after, "upto": upto, "most": limit}
-    return [(row.type, row.entity, row.version, row.document) for row in session.connection().execute(_PAGE, asked)]
+class Page(NamedTuple):
+    """So many changes of a space up to a version, ready to send: JSON objects joined by commas."""
+
+    rows: int
+    upto: int
+    text: str
+
+
+def page(session: Session, space: str, after: int, upto: int, limit: int) -> Page:
+    """Up to `limit` changes of a space with after < version <= upto, as `{"type","id","version","op","doc"}`.
+
+    What is gone is left out for who starts from 0. The database joins the texts: row by row it would take twice as long.
+    """
+    postgres = session.connection().dialect.name == "postgresql"
+    found = _PAGE[postgres].first(session, space=space, after=after, upto=upto, most=limit)
+    return Page(found.rows, found.upto or after, found.text or "")
+
+
+def _row_as_text(row: Any, after: Any) -> ColumnElement[str]:
+    """A change as a phone reads it; NULL for one that is gone and was never there for who starts from 0."""
+    digits = func.replace(cast(row.entity, Text), "-", "")
+    id = [func.substr(digits, start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))]
+    head = '{"type":"%s","id":"%s-%s-%s-%s-%s","version":%s,"op":'
+    put = func.format(head + '"put","doc":%s}', row.type, *id, row.version, row.document)
+    return case((row.document.is_not(None), put), (after > 0, func.format(head + '"del"}', row.type, *id, row.version)))
+
+
+def _paging(joined: Any) -> Any:
+    after = bindparam("after", type_=BigInteger)
+    rows = (
+        select(Change.type, Change.entity, Change.version, Change.document)
+        .where(Change.space == bindparam("space"), Change.version > after, Change.version <= bindparam("upto"))
+        .order_by(Change.version)
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
+    )
+    text = joined(_row_as_text(rows.c, after), ",", type_=Text)
+    return select(func.count().label("rows"), func.max(rows.c.version).label("upto"), text.label("text")).select_from(
+        rows
+    )
 
 
 # Worked out once: they run at every pull.
 _VERSIONS = select(Space.id, Space.version, Space.min_version).where(Space.id.in_(bindparam("spaces", expanding=True)))
-_PAGE = (
-    select(Change.type, Change.entity, Change.version, Change.document)
-    .where(Change.space == bindparam("space"), Change.version > bindparam("after"), Change.version <= bindparam("upto"))
-    .order_by(Change.version)
-    .limit(bindparam("most"))
-)
+_PAGE = tuple(Statement(_paging(joined)) for joined in (func.group_concat, func.string_agg))
 
 
 def changed_since(session: Session, at: datetime) -> dict[str, int]:
