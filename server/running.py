@@ -61,10 +61,14 @@ def supervise(config: Config, told: str) -> None:
             child = children.get(name)
             if child is None or child.poll() is not None:
                 if child is not None:
-                    # One that has served for a while is started at once; only those that fail again and again wait.
-                    failures = 1 if time.monotonic() - since[name] > STEADY_SECONDS else failures + 1
+                    # One that was killed or has served for a while is started at once; those that fail again and again wait.
+                    killed, steady = (
+                        child.returncode == -signal.SIGKILL,
+                        time.monotonic() - since[name] > STEADY_SECONDS,
+                    )
+                    failures = 0 if killed or steady else failures + 1
                     click.echo(f"{name} ended with {child.returncode} and starts again", err=True)
-                    time.sleep(min(0.1 * 2**failures, 4))
+                    time.sleep(min(0.1 * 2**failures, 4) if failures else 0)
                 children[name], since[name] = subprocess.Popen(command, start_new_session=True), time.monotonic()
         if not announced and answers(config):
             announced, failures = True, 0

@@ -1,6 +1,6 @@
 """A program that is loaded once and whose work is done by a copy of it: when the copy is killed, the next is there at once.
 
-The one that has loaded does nothing else, so that nothing can go wrong in it: it opens no database and starts no thread, and
+The one that has loaded does nothing else, so that nothing can go wrong in it: it holds no database open and starts no thread, and
 a fork of it shares its memory. Whatever kills it as well is survived by who started it, in the time that loading takes.
 """
 

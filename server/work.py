@@ -8,9 +8,10 @@ import structlog
 
 from server import standby
 from server.config import Config
+from server.db import Database
 from server.delivery.chores import Chore
 from server.delivery.set_up import ChannelsFault
-from server.delivery.worker import run_worker
+from server.delivery.worker import get_ready, run_worker
 from server.domain import (
     canaries,
     climbing,
@@ -50,11 +51,13 @@ def worker(config: Config) -> None:
             structlog.processors.LogfmtRenderer(),
         ]
     )
-    sys.exit(standby.keep(partial(work, config), config.url))
+    database = opened(config)
+    get_ready(database, CHORES)
+    sys.exit(standby.keep(partial(work, config, database), config.url))
 
 
-def work(config: Config) -> None:
-    """Work in this process until told to stop. Raises ClickException for what cannot be used."""
+def work(config: Config, database: Database) -> None:
+    """Work in this process until told to stop. Raises ClickException for channels that cannot be used."""
     photos = config.photos_folder
     abandoned = Chore(
         "uploads",
@@ -62,7 +65,6 @@ def work(config: Config) -> None:
         lambda session: field_reports.forget_abandoned(session, photos),
         rest=60.0,
     )
-    database = opened(config)
     try:
         run_worker(config, database, (*CHORES, abandoned))
     except ChannelsFault as error:

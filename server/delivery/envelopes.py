@@ -8,6 +8,7 @@ do.
 import hmac
 import os
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 import http_ece
@@ -78,6 +79,7 @@ def encrypt_by_reference(keys: PhoneKeys, plaintext: bytes) -> bytes:
     return bytes(pusher.encode(plaintext)["body"])
 
 
+@cache
 def lean_form_proves_itself() -> bool:
     """Encrypt to a throw-away phone and let the reference implementation read it; asked once at start."""
     phone = ec.generate_private_key(_CURVE)

@@ -7,11 +7,18 @@ built at the moment a connection is free: nothing is encrypted early, and a fan-
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import cache
 
 from server.delivery.answers import Answer
 from server.delivery.connections import Fallen, Request
 from server.delivery.origins import Bounds, Origin, Resolver, Way
 from server.domain.push_endpoints import Endpoint
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The system's certificates, which take longer to read than anything else at a start."""
+    return ssl.create_default_context()
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -32,7 +39,7 @@ class Transport:
     ) -> None:
         """`test_origins` are exempt from the public-address rule and may be plain http."""
         self.bounds = bounds or Bounds()
-        self._way = Way(self.bounds, tls or ssl.create_default_context(), resolver, test_origins)
+        self._way = Way(self.bounds, tls or trusted(), resolver, test_origins)
         self._origins: dict[str, Origin] = {}
 
     def submit(self, endpoint: Endpoint, request: Request) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ from server.config import Config
 from server.db import Database, Overloaded
 from server.delivery.allowed_hosts import push_hosts
 from server.delivery.chores import Chore, keep
+from server.delivery.envelopes import lean_form_proves_itself
 from server.delivery.letters import Letters
 from server.delivery.outcomes import Channel
 from server.delivery.sending import Sender
 from server.delivery.set_up import open_channels, ways_of
-from server.delivery.transport import Transport
+from server.delivery.transport import Transport, trusted
 from server.delivery.vapid import VAPID_FILE, Signer, load_or_make_key
 from server.delivery.wakes import Bell, watching
 from server.delivery.web_call import Caller
@@ -134,6 +136,19 @@ async def _be_present(presence: Presence, executor: ThreadPoolExecutor) -> None:
         if not await asyncio.get_running_loop().run_in_executor(executor, presence.hold):
             log.info("the database cannot be reached to say that a worker is here")
         await asyncio.sleep(PRESENT_SECONDS)
+
+
+def get_ready(database: Database, chores: Sequence[Chore]) -> None:
+    """Do what every copy of this process would do before its first work, so that each finds it done.
+
+    The statements that look for work are worked out by being asked once; a database that is away is asked by the copies.
+    """
+    trusted()
+    lean_form_proves_itself()
+    with suppress(SQLAlchemyError), database.read() as session:
+        for chore in chores:
+            chore.next_due(session)
+    database.dispose()
 
 
 def make_known(ways: Mapping[str, Any], dry_run: bool, session: Session) -> None:
