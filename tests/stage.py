@@ -96,16 +96,22 @@ def wrongly_heard(database: Database) -> list[str]:
         ]
 
 
+def opened_at(url: str) -> Database:
+    """The open database at an address."""
+    return open_database(Config(database_url=url))
+
+
 def set_stage(
     kind: str,
     filled: Callable[[str], tuple[str, Cast]],
     application: Callable[[str], Flask],
     postgres: Databases | None = None,
+    opened: Callable[[str], Database] = opened_at,
 ) -> Generator[Stage, None, None]:
     """The application on a fresh copy of the filled database, with the clock held at ten in the morning."""
     app = application(kind)
     url, cast = filled(kind)
-    database = open_database(Config(database_url=url))
+    database = opened(url)
     app.extensions.update(tocsin_database=database, tocsin_hub=Hub(database))
     app.extensions["tocsin_allowance"].reset()
     clock.hold(MORNING)
