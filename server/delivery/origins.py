@@ -110,15 +110,16 @@ class Origin:
             self._sweeping = self.loop.call_later(self.bounds.deadline / 20, self._sweep)
 
     def answered(self, connection: Connection, started: float, answer: Answer) -> None:
-        now = self._last_end = self.loop.time()
-        self.answer_time += ((now - started) - self.answer_time) * 0.1
+        self._last_end = connection.since
+        self.answer_time += ((connection.since - started) - self.answer_time) * 0.1
         if answer.status == 429:
             self.circuit.asked_to_wait(answer.retry_after)
+            self._flush_if_open()
         elif answer.status >= 500 or answer.status == 0:
             self.circuit.failed()
+            self._flush_if_open()
         else:
             self.circuit.succeeded()
-        self._flush_if_open()
         if answer.reusable:
             self.serve(connection)
 
