@@ -44,7 +44,7 @@ THREADS = 4
 SUBSCRIPTIONS_SECONDS = 30.0
 PRESENT_SECONDS = 2.0
 AWAY_SECONDS = 1.0
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """A database thread gives Python away at every step and must not wait long behind the messages that are being encrypted."""
 SEALED_AT_ONCE = 10
 """Envelopes made between two looks at the network, about a millisecond of work."""

@@ -13,13 +13,14 @@ from server.domain.alerts import Board, Recipient
 from server.domain.outbox import Delivery
 from server.statements import Statement
 
-MOST = 500
-"""Deliveries noted in one transaction; the numbers of a board are counted over all its people each time."""
+MOST_PARTS = 8
 WITHIN = timedelta(seconds=2.0)
 """How long the marks wait at most while others are still being sent."""
+SHOWN_WITHIN = timedelta(seconds=5.0)
+"""How long those wait at most to be shown whose mark does not come, while others are still being sent or noted."""
 
 
-def note(session: Session, most: int = MOST) -> int:
+def note(session: Session, most: int = rolls.PART) -> int:
     """Write at the recipients that a service took their alert; returns how many deliveries were noted.
 
     Apart from sending, so that the marks on a board never hold up the next push; a crash in between loses nothing.
@@ -40,40 +41,46 @@ def note(session: Session, most: int = MOST) -> int:
     told = as_rows([(row.id, row.told_at, row.channels) for row in changed.values()])
     _TELL.run(session, rows=told)
     feed.touch(session, *(_written(session, row) for row in changed.values()))
-    feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
     devices.await_receipts(
         session, [(one.subscription, one.created_at) for one in handed if one.subscription is not None]
     )
     _NOTE.run(session, rows=as_rows([(one.id,) for one in handed]))
+    # A board is counted over all its people: not while the next to be noted is of the same alert and sent in the same second.
+    following = _UNNOTED.first(session, most=1)
+    if (
+        following is None
+        or len({(one.subject, one.sent_at.replace(microsecond=0)) for one in [*handed, following]}) > 1
+    ):
+        feed.touch(session, *(Board(incident) for incident in {row.incident for row in rows.values()}))
     return len(handed)
 
 
 def show(session: Session) -> int:
-    """Let those who lead see the rows of a part that was called; returns how many people it holds.
+    """Let those who lead see the rows of a part that was called; returns how many people were looked at.
 
-    The people themselves come first, and a row that says who was told has been shown with it.
+    The people themselves come first, and a row that says who was told has been shown with it: parts without any other cost
+    next to nothing and are passed over together.
     """
-    part = rolls.take_called(session)
-    if part is None:
-        return 0
-    query = (
-        select(*_ASKED.c)
-        .where(_ASKED.c.alert == part.alert, _ASKED.c.person.in_(part.people), _ASKED.c.told_at.is_(None))
-        .order_by(_ASKED.c.id)
-        .with_for_update()
-    )
-    if rows := session.execute(query).all():
-        feed.touch(session, *(_written(session, row) for row in rows), Board(part.incident))
-    return len(part.people)
+    looked_at = 0
+    for _ in range(MOST_PARTS):
+        part = rolls.take_called(session)
+        if part is None:
+            break
+        looked_at += len(part.people)
+        asked = as_rows([(person,) for person in part.people])
+        if rows := _UNTOLD.rows(session, rows=asked, alert=part.alert):
+            feed.touch(session, *(_written(session, row) for row in rows), Board(part.incident))
+            break
+    return looked_at
 
 
 def show_due(session: Session) -> datetime | None:
-    """When a part that was called is shown: now, or two seconds later while others are still sent or noted; else None."""
+    """When a part that was called is shown: now, or five seconds later while others are still sent or noted; else None."""
     first = rolls.called_first(session)
     if first is None:
         return None
     busy = outbox.under_way(session) or rolls.are_waiting(session) or _UNNOTED.first(session, most=1) is not None
-    return first + WITHIN if busy else now()
+    return first + SHOWN_WITHIN if busy else now()
 
 
 def due(session: Session) -> datetime | None:
@@ -89,7 +96,7 @@ _ASKED, _DELIVERY = cast(Table, Recipient.__table__), cast(Table, Delivery.__tab
 _UNNOTED = Statement(
     select(
         _DELIVERY.c.id, _DELIVERY.c.recipient, _DELIVERY.c.channel, _DELIVERY.c.sent_at, _DELIVERY.c.subscription,
-        _DELIVERY.c.created_at,
+        _DELIVERY.c.created_at, _DELIVERY.c.subject,
     )
     .where(_DELIVERY.c.state == outbox.SENT)
     .limit(bindparam("most", type_=Integer))
@@ -97,6 +104,16 @@ _UNNOTED = Statement(
 _ROWS = Statement(
     select(*_ASKED.c)
     .where(_ASKED.c.id.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)))
+    .order_by(_ASKED.c.id)
+    .with_for_update()
+)
+_UNTOLD = Statement(
+    select(*_ASKED.c)
+    .where(
+        _ASKED.c.alert == bindparam("alert"),
+        _ASKED.c.person.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)),
+        _ASKED.c.told_at.is_(None),
+    )
     .order_by(_ASKED.c.id)
     .with_for_update()
 )

@@ -17,7 +17,7 @@ from server.domain.incidents import Incident
 from server.domain.outbox import Delivery
 from server.domain.people import Person
 
-COUNT = told.MOST + 7
+COUNT = 2 * rolls.PART + 7
 WORDS = {"zh": "启动预案", "en": "Plan activated"}
 
 
@@ -102,7 +102,7 @@ def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
         answered.answered_at, answered.answer = now(), "received"
 
     database.write(hand_over)
-    assert [database.write(told.note) for _ in range(3)] == [told.MOST, 7, 0]
+    assert [database.write(told.note) for _ in range(4)] == [rolls.PART, rolls.PART, 7, 0]
     with database.read() as session:
         rows = list(session.scalars(select(Recipient).where(Recipient.alert == key)))
         assert all(row.told_at is not None and row.channels == ["push"] for row in rows)
@@ -114,6 +114,8 @@ def test_who_was_told_is_noted_in_groups_beside_what_they_have_done_since(
         assert all(command["recipient", row.id] == row.document(session, "") for row in rows)
         assert own["recipient", answered.id]["told_at"] is None, "no phone has to come and fetch that it was told"
         assert session.scalar(select(func.count()).where(Delivery.state == outbox.NOTED)) == COUNT
+        (board,) = session.scalars(select(Change.document).where(Change.type == "board"))
+        assert orjson.loads(board or "{}")["teams"][0]["told"] == COUNT
         seen = session.get_one(Space, f"incident:{answered.incident}:command").version
     while database.write(told.show):
         pass
