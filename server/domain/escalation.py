@@ -85,6 +85,8 @@ def _follow(
                 audience=rule.audience,
                 clause_=limit.clause,
             )
+    elif rule.ask == "activate" and incident.status not in course.NOT_ACTIVE:
+        return  # decided already, so nobody is woken to decide it again
     elif rule.ask:
         zh, en = ASKS[rule.ask]
         decider = rule.of or plan.authority.decides
@@ -104,7 +106,7 @@ def _follow(
                 clause_=limit.clause,
             )
     elif rule.activate:
-        if incident.status in ("reported", "verified", "warning"):
+        if incident.status in course.NOT_ACTIVE:
             course.activate(session, incident, None, limit.due_at)
     elif rule.warn:
         course.warn(session, incident, limit.due_at)

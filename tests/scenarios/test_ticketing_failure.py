@@ -118,6 +118,18 @@ def test_a_fault_repaired_in_time_troubles_nobody(stage: Stage) -> None:
     assert stage["commander"].one("limit", key="order-it-repair")["status"] == "cancelled"
 
 
+def test_what_was_activated_early_is_not_put_to_anybody_again(stage: Stage) -> None:
+    incident = report_fault(stage)
+    decide(stage, incident, "activate")
+    stage.move(minutes=15)
+    commander = stage["commander"]
+    commander.sync()
+    assert commander.one("limit", key="restore")["status"] == "passed"
+    waiting = [one["kind"] for one in commander.all("proposal") if one["status"] == "open"]
+    assert "activate" not in waiting
+    assert [one for one in commander.all("alert") if "Decide: Activate" in one["title"]["en"]] == []
+
+
 def test_the_whole_walk(stage: Stage) -> None:
     watch = Watch(stage)
     cast, commander = stage.cast, stage["commander"]
