@@ -1,4 +1,4 @@
-"""D1: the server killed at its N-th write or sync, for one N after another: what was answered is there, and a repeat ends the rest."""
+"""D1: killed at its N-th write, sync or answer, for one N after another: what was answered is there, and a repeat ends the rest."""
 
 import os
 from collections.abc import Callable
@@ -155,7 +155,7 @@ def course(stage: Stage, path: str) -> Course:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("call", ["pwrite64", "fsync,fdatasync"])
+@pytest.mark.parametrize("call", ["pwrite64", "fsync,fdatasync", "write"])
 @pytest.mark.parametrize("path", PATHS)
 def test_d1_what_was_answered_is_there_and_a_repeat_ends_the_rest(stage: Stage, path: str, call: str) -> None:
     count = course(stage, path).points(call, 1, STEP)

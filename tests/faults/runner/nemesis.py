@@ -17,7 +17,7 @@ DEEDS = (
     "kill one",
     "kill one",
     "kill worker",
-    "kill worker",
+    "kill one at work",
     "pause web",
     "pause worker",
     "fill disk",
@@ -80,8 +80,9 @@ class Nemesis:
             house.kill(name)
             time.sleep(deed.much / 4)
             house.start(name, wait=False)
-        elif deed.what == "kill one":
-            children = psutil.Process(house.processes[WEB].pid).children()
+        elif deed.what in ("kill one", "kill one at work"):
+            # one that its parent replaces: of the web's, or the worker's only one
+            children = psutil.Process(house.processes[WEB if deed.what == "kill one" else WORKER].pid).children()
             if children:
                 with suppress(psutil.NoSuchProcess):
                     children[int(deed.much * 1000) % len(children)].kill()
