@@ -43,7 +43,7 @@ AFTER_FAILED_CALL = 1.0
 MOST_PARTS = 4
 CALL_ANYWAY = 0.5
 """Seconds: those called are sent to at once; only while no hand has become free for so long are they queued as well."""
-SHORT_TURN = 0.04
+SHORT_TURN = 0.02
 """Seconds: while a turn takes less, nobody waits long for it, and the next one calls another part of a roll as well."""
 STORM_PAUSE = 10.0
 """Seconds a push service that calls everybody gone is left alone before one message asks it again."""
