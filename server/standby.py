@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -48,7 +49,8 @@ def keep(work: Callable[[], object], url: str) -> int:
         nonlocal stopping
         stopping = True
         if child:
-            os.kill(child, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended of itself
+                os.kill(child, signal.SIGTERM)
 
     for number in TOLD:
         signal.signal(number, stop)
