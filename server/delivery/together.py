@@ -12,7 +12,10 @@ _BETWEEN = {"zh": "；", "en": "; "}
 
 
 def together(written: Sequence[tuple[Claimed, Message]]) -> list[tuple[list[Claimed], Message]]:
-    """The messages as they go out, each with every delivery it stands for: the most urgent first, its link leads to the rest."""
+    """The messages as they go out, each with every delivery it stands for: the most urgent first, then as they were made.
+
+    The link of the first leads to the rest.
+    """
     found: dict[Any, list[tuple[Claimed, Message]]] = {}
     for row, message in written:
         key: Any = row.id
@@ -20,6 +23,9 @@ def together(written: Sequence[tuple[Claimed, Message]]) -> list[tuple[list[Clai
             told = message.payload["notification"]["data"]
             key = (row.channel, row.person, told["incident"], told["drill"])
         found.setdefault(key, []).append((row, message))
+    for parts in found.values():
+        if len(parts) > 1:  # ids rise with time; a database gives what is due at the same moment in any order
+            parts.sort(key=lambda part: (part[0].priority, part[0].id))
     return [([row for row, _ in parts], _joined(parts)) for parts in found.values()]
 
 

@@ -79,9 +79,9 @@ def test_from_the_button_in_the_app_to_the_button_in_the_notification_and_a_gree
         # The app subscribes; the server's first check comes quietly and its receipt proves the phone.
         phone.evaluate("() => { location.hash = '#/me/push' }")
         # With leave given before, the app may have registered by itself since it was opened.
-        phone.until("() => /[未已]登记推送/.test(document.body.innerText)")
-        if phone.evaluate("() => document.body.innerText.includes('未登记推送')"):
-            assert phone.evaluate(PRESS, "登记推送") or phone.evaluate(PRESS, "允许通知")
+        phone.until(
+            f"() => document.body.innerText.includes('已登记推送') || ({PRESS})('登记推送') || ({PRESS})('允许通知')"
+        )
         phone.until("() => document.body.innerText.includes('最近一次收到推送')")
         phone.until("() => document.body.innerText.includes('指挥端看到：可达')")
         assert phone.evaluate(SHOWN, None) is None, "a check disturbs nobody where the browser allows it"

@@ -25,7 +25,9 @@ from server.delivery.gateways import ALIYUN_SMS, MODEM, Gateway, Template
 from server.delivery.others import Others
 from server.delivery.outcomes import Message, Outcome, Result
 from server.delivery.robots import PER_MINUTE, Robot, Robots, gathered, signed
+from server.delivery.together import together
 from server.delivery.web_call import Call, Caller, Said
+from server.domain.outbox import Claimed
 from tests.delivery.mail import Mail
 from tests.loops import run
 
@@ -113,6 +115,21 @@ def test_dingtalk_and_feishu_are_signed_their_own_way() -> None:
     assert document["timestamp"] == "1700000000"
     assert base64.b64decode(document["sign"]) == expected
     assert signed(Robot("feishu", "u"), "x", 1)[1] == {"msg_type": "text", "content": {"text": "x"}}
+
+
+def test_orders_that_come_together_are_named_in_the_order_they_were_given_the_urgent_first() -> None:
+    def written(number: int, priority: int) -> tuple[Claimed, Message]:
+        row = Claimed(
+            f"d-{number}", "sms", "p", "zh", "a", f"r-{number}", None, "alert", {}, priority, 1, now(), now(), None, None, None, None
+        )  # fmt: skip
+        told = {"title": f"任务{number}", "data": {"incident": "i", "drill": False}}
+        return row, message()._replace(delivery=row.id, payload={"notification": told})
+
+    # As a database may give them: what is due at the same moment has no order there.
+    ((rows, one),) = together([written(3, 1), written(1, 1), written(4, 0), written(2, 1)])
+    assert [row.id for row in rows] == ["d-4", "d-1", "d-2", "d-3"]
+    assert one.delivery == "d-4"
+    assert one.payload["notification"]["body"] == "任务4；任务1；任务2；任务3"
 
 
 def test_posts_that_come_together_are_one_post() -> None:
