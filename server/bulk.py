@@ -1,10 +1,10 @@
 """Many rows given to one statement as one JSON text: the database takes them apart, Python binds and fetches none by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, cast, func, literal_column, select
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -15,6 +15,12 @@ from server.db import IdText, Instant
 def as_rows(rows: Sequence[Sequence[Any]]) -> str:
     """Rows as the value that a statement with `Given` takes: plain tuples or lists of texts, numbers, instants, arrays and None."""
     return orjson.dumps(rows, default=_INSTANT, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """These ids in groups that one statement takes as a list."""
+    for start in range(0, len(ids), 400):
+        yield ids[start : start + 400]
 
 
 _INSTANT = Instant().bind_processor(DefaultDialect())
@@ -38,6 +44,10 @@ class Given:
     def id(self, place: int) -> ColumnElement[str]:
         """A column as an id, as the database keeps it."""
         return _AsId(self.text(place))
+
+    def ids(self) -> Select[str]:
+        """The first column of all rows, as ids to look for with `in_`."""
+        return select(self.id(0)).select_from(self.source)
 
 
 class _Elements(FunctionElement[Any]):

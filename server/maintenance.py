@@ -20,10 +20,16 @@ from server.domain import feed, people
 from server.opening import opened
 
 
-def prepare(config: Config, demo: bool) -> str:
-    """Migrate, seed the demo into an empty database where that is wanted, and return how to sign in to it."""
+def _current(config: Config) -> Database:
+    """The open database, brought to the current shape. Raises ClickException when it cannot be reached or may not be used."""
     database = opened(config)
     migrating.upgrade(database)
+    return database
+
+
+def prepare(config: Config, demo: bool) -> str:
+    """Migrate, seed the demo into an empty database where that is wanted, and return how to sign in to it."""
+    database = _current(config)
     if demo:
         demonstration.seed(database, config)
     database.dispose()
@@ -44,8 +50,7 @@ def _sign_ins(config: Config) -> str:
 @click.pass_obj
 def migrate(config: Config) -> None:
     """Bring the database to the current shape."""
-    database = opened(config)
-    migrating.upgrade(database)
+    database = _current(config)
     click.echo(f"the database is at {migrating.current(database)[0]}")
 
 
@@ -53,8 +58,7 @@ def migrate(config: Config) -> None:
 @click.pass_obj
 def restored(config: Config) -> None:
     """Say that this database is a restored backup, before starting again: phones then offer what it may lack."""
-    database = opened(config)
-    migrating.upgrade(database)
+    database = _current(config)
     click.echo(f"this life of the database is {database.write(feed.begin_epoch)}")
 
 
@@ -68,8 +72,7 @@ def create_admin(config: Config, username: str, name: str, organisation: str, pa
     """Create an administrator, and the organisation when there is none."""
     if len(password) < 10:
         raise click.ClickException("the password needs at least 10 characters")
-    database = opened(config)
-    migrating.upgrade(database)
+    database = _current(config)
     hashed = hash_password(password)
 
     def unit(session):  # type: ignore[no-untyped-def]
@@ -94,8 +97,7 @@ def demo(config: Config, as_json: bool) -> None:
     """Seed the demo organisation into an empty database and print its sign-ins."""
     if config.production:
         raise click.ClickException("the demo organisation is refused in production")
-    database = opened(config)
-    migrating.upgrade(database)
+    database = _current(config)
     demonstration.seed(database, config)
     found = demonstration.sign_ins(config)
     if found is None:
@@ -142,8 +144,7 @@ def openapi(config: Config) -> None:
     """Print the OpenAPI document."""
     with TemporaryDirectory() as folder:
         aside = replace(config, data_folder=Path(folder), database_url="")
-        database = opened(aside)
-        migrating.upgrade(database)
+        database = _current(aside)
         with create_app(aside, database).app_context():
             click.echo(json.dumps(describe_rows(), ensure_ascii=False, indent=1, sort_keys=True))
 

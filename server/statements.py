@@ -9,16 +9,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 Convert = Callable[[Any], Any] | None
+Words = Select[*tuple[Any, ...]] | Insert | Update | Delete
 
 
 class Statement:
     """A statement whose every value is a named bound one or a constant; rows come as tuples with the columns' names.
 
-    Its errors are SQLAlchemy's. What the session still holds unwritten it does not see, as with `session.connection()`.
+    `postgresql` is what says the same there, where that takes other words. Its errors are SQLAlchemy's. What the session still holds unwritten it does not see, as with `session.connection()`.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert | Update | Delete) -> None:
-        self._statement = statement
+    def __init__(self, statement: Words, postgresql: Words | None = None) -> None:
+        self._statement, self._postgresql = statement, postgresql
         self._forms: dict[str, _Form] = {}
 
     def rows(self, session: Session, **values: Any) -> list[Any]:
@@ -55,7 +56,8 @@ class Statement:
     def _form(self, dialect: Dialect) -> "_Form":
         form = self._forms.get(dialect.name)
         if form is None:
-            form = self._forms[dialect.name] = _Form(self._statement, dialect)
+            other = self._postgresql if dialect.name == "postgresql" else None
+            form = self._forms[dialect.name] = _Form(self._statement if other is None else other, dialect)
         return form
 
 

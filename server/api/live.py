@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from server.api import health, http
 from server.api.streams import BEAT, BYE, Listener, open_listener
+from server.bulk import parts
 from server.clock import now
 from server.db import Database
 from server.domain import feed, incidents, people
@@ -188,11 +189,10 @@ class Hub:
         wanted = {listener.session for listener in self.listeners}
         if not wanted:
             return
-        ids = list(wanted)
         living: set[str] = set()
         with self.database.read() as session:
-            for start in range(0, len(ids), 400):
-                query = select(SignIn.id).where(SignIn.id.in_(ids[start : start + 400]), SignIn.ended_at.is_(None))
+            for some in parts(list(wanted)):
+                query = select(SignIn.id).where(SignIn.id.in_(some), SignIn.ended_at.is_(None))
                 living |= set(session.scalars(query))
                 time.sleep(0)
         for listener in self._each():

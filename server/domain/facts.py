@@ -97,8 +97,7 @@ def keep_refused(session: Session, envelope: Envelope, refusal: Refused) -> None
 
 def _known_or_added(session: Session, row: dict[str, Any]) -> Any:
     """What is known of a fact's id; None when it was not, and has been added now."""
-    add = _ADD[session.connection().dialect.name == "postgresql"]
-    return None if add.run(session, **row) else _KNOWN.first(session, key=row["key"])
+    return None if _ADD.run(session, **row) else _KNOWN.first(session, key=row["key"])
 
 
 def _row(envelope: Envelope, outcome: str) -> dict[str, Any]:
@@ -117,9 +116,11 @@ _VALUES: dict[str, Any] = {column.name: bindparam(column.name) for column in _fa
 _KNOWN = Statement(
     select(_fact.c.outcome, _fact.c.fingerprint, _fact.c.person, _fact.c.answer).where(_fact.c.id == bindparam("key"))
 )
-_ADD = tuple(
-    Statement(insert(_fact).values(id=bindparam("key"), **_VALUES).on_conflict_do_nothing(index_elements=["id"]))
-    for insert in (sqlite.insert, postgresql.insert)
+_ADD = Statement(
+    *(
+        insert(_fact).values(id=bindparam("key"), **_VALUES).on_conflict_do_nothing(index_elements=["id"])
+        for insert in (sqlite.insert, postgresql.insert)
+    )
 )
 _AGAIN = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(**_VALUES))
 _ANSWER = Statement(update(_fact).where(_fact.c.id == bindparam("key")).values(answer=bindparam("answer")))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.bulk import Given, as_rows
+from server.bulk import Given, as_rows, parts
 from server.clock import now
 from server.db import Database, Id, Model, new_id
 from server.statements import Statement
@@ -186,16 +186,15 @@ def publish(session: Session) -> None:
     ]
     if not counted:
         return
-    postgres = session.connection().dialect.name == "postgresql"
     spaces = sorted(counted)
-    _RAISE[postgres].run(session, rows=as_rows([(space, counted[space]) for space in spaces]), at=now())
+    _RAISE.run(session, rows=as_rows([(space, counted[space]) for space in spaces]), at=now())
     for one, rows in first:
         given = as_rows([(space, id, who, counted[space] - place) for space, id, who, place in rows])
-        _ENTER[postgres].run(session, rows=given, type=one.synced_type, document=one.document)
+        _ENTER.run(session, rows=given, type=one.synced_type, document=one.document)
     if then:
         given = as_rows([(space, type_, id, body, counted[space] - place) for space, type_, id, body, place in then])
-        _WRITE[postgres].run(session, rows=given)
-    if postgres:
+        _WRITE.run(session, rows=given)
+    if session.connection().dialect.name == "postgresql":
         session.connection().execute(select(func.pg_notify("tocsin", ",".join(spaces)[:7000])))
 
 
@@ -233,31 +232,29 @@ def _present(session: Session, keys: list[tuple[str, str]]) -> Iterator[tuple[st
 _GIVEN = Given()
 
 
-def _raising(insert: Any) -> Statement:
+def _raising(insert: Any) -> Any:
     """Raises versions under the spaces' row locks, taken in the order given: rows of (space, by how much)."""
     new = insert(Space.__table__)
     added = select(_GIVEN.text(0), _GIVEN.number(1), literal(0), bindparam("at", type_=Space.changed_at.type))
     raised = {"version": Space.version + new.excluded.version, "changed_at": new.excluded.changed_at}
-    return Statement(
-        new.from_select(["id", "version", "min_version", "changed_at"], added.select_from(_GIVEN.source).where(true()))
-        .on_conflict_do_update(index_elements=["id"], set_=raised)
-    )  # fmt: skip
+    return new.from_select(
+        ["id", "version", "min_version", "changed_at"], added.select_from(_GIVEN.source).where(true())
+    ).on_conflict_do_update(index_elements=["id"], set_=raised)
 
 
-def _writing(insert: Any, type_: Any, entity: Any, document: Any, below: Any) -> Statement:
+def _writing(insert: Any, type_: Any, entity: Any, document: Any, below: Any) -> Any:
     """Writes changes into the spaces of the given rows, each so far below the version its space has just been raised to."""
     new = insert(Change.__table__)
     placed = select(Space.id, type_, entity, Space.version - below, document).select_from(
         _GIVEN.source.join(Space, Space.id == _GIVEN.text(0))
     )
     moved = {"version": new.excluded.version, "document": new.excluded.document}
-    return Statement(
-        new.from_select(["space", "type", "entity", "version", "document"], placed.where(true()))
-        .on_conflict_do_update(index_elements=["space", "type", "entity"], set_=moved)
-    )  # fmt: skip
+    return new.from_select(
+        ["space", "type", "entity", "version", "document"], placed.where(true())
+    ).on_conflict_do_update(index_elements=["space", "type", "entity"], set_=moved)
 
 
-def _entering(insert: Any) -> Statement:
+def _entering(insert: Any) -> Any:
     shape = bindparam("document", type_=Text)
     seen = func.replace(func.replace(shape, ROW, _GIVEN.text(1)), WHO, _GIVEN.text(2))
     return _writing(insert, bindparam("type", type_=String), _GIVEN.id(1), seen, _GIVEN.number(3))
@@ -269,9 +266,11 @@ _PRESENT = select(Change.space, Change.type, Change.entity).where(
 )
 _PLACES = Statement(select(Change.space).where(Change.type == bindparam("type"), Change.entity == bindparam("entity")))
 _INSERTS = (sqlite.insert, postgresql.insert)
-_RAISE = tuple(map(_raising, _INSERTS))
-_ENTER = tuple(map(_entering, _INSERTS))
-_WRITE = tuple(_writing(insert, _GIVEN.text(1), _GIVEN.id(2), _GIVEN.text(3), _GIVEN.number(4)) for insert in _INSERTS)
+_RAISE = Statement(*map(_raising, _INSERTS))
+_ENTER = Statement(*map(_entering, _INSERTS))
+_WRITE = Statement(
+    *(_writing(insert, _GIVEN.text(1), _GIVEN.id(2), _GIVEN.text(3), _GIVEN.number(4)) for insert in _INSERTS)
+)
 
 
 def epoch(session: Session) -> str:
@@ -297,8 +296,8 @@ def versions(session: Session, spaces: Iterable[str]) -> dict[str, tuple[int, in
     """The (version, min_version) of each of these spaces; (0, 0) for one that holds nothing yet."""
     wanted = list(spaces)
     found = dict.fromkeys(wanted, (0, 0))
-    for start in range(0, len(wanted), 400):
-        for row in session.connection().execute(_VERSIONS, {"spaces": wanted[start : start + 400]}):
+    for some in parts(wanted):
+        for row in session.connection().execute(_VERSIONS, {"spaces": some}):
             found[row.id] = (row.version, row.min_version)
     return found
 
@@ -316,8 +315,7 @@ def page(session: Session, space: str, after: int, upto: int, limit: int) -> Pag
 
     What is gone is left out for who starts from 0. The database joins the texts: row by row it would take twice as long.
     """
-    postgres = session.connection().dialect.name == "postgresql"
-    found = _PAGE[postgres].first(session, space=space, after=after, upto=upto, most=limit)
+    found = _PAGE.first(session, space=space, after=after, upto=upto, most=limit)
     return Page(found.rows, found.upto or after, found.text or "")
 
 
@@ -347,7 +345,7 @@ def _paging(joined: Any) -> Any:
 
 # Worked out once: they run at every pull.
 _VERSIONS = select(Space.id, Space.version, Space.min_version).where(Space.id.in_(bindparam("spaces", expanding=True)))
-_PAGE = tuple(Statement(_paging(joined)) for joined in (func.group_concat, func.string_agg))
+_PAGE = Statement(*map(_paging, (func.group_concat, func.string_agg)))
 
 
 def changed_since(session: Session, at: datetime) -> dict[str, int]:

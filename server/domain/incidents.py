@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, bindparam, column, or_, select, table
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import parts
 from server.clock import iso, now
 from server.db import Id, IdText, Instant, Key, Model
-from server.domain import feed, people, places, plans, rights, rules, timeline
+from server.domain import feed, places, plans, rights, rules, timeline
 from server.domain.errors import Conflict, NotFound, Refused
 from server.domain.people import Standing
 from server.statements import Statement
@@ -220,11 +221,10 @@ def spaces_of(session: Session, standings: Iterable[Standing]) -> Iterator[tuple
     teams: dict[str, list[str]] = {}
     asked: dict[str, set[str]] = {}
     recent = list(raised)
-    for start in range(0, len(recent), people.MANY):
-        some = {"incidents": recent[start : start + people.MANY]}
-        for row in connection.execute(_ALL_TEAMS, some):
+    for some in parts(recent):
+        for row in connection.execute(_ALL_TEAMS, {"incidents": some}):
             teams.setdefault(row.incident, []).append(row.team)
-        for row in connection.execute(_ALL_ASKED, some):
+        for row in connection.execute(_ALL_ASKED, {"incidents": some}):
             asked.setdefault(row.person, set()).add(row.incident)
     for by in standings:
         mine = recent

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from server.bulk import parts
 from server.clock import now
 from server.db import hits, new_id
 from server.domain.outbox import CANCELLED, FAILED, NORMAL, PENDING, Delivery, wake_senders
@@ -32,9 +33,7 @@ def enqueue(
     """
     at, rows, recipient_of = now(), [], dict(asked)
     known: ColumnElement[bool] = Person.mailbox.is_not(None) if channel == "email" else Person.phone.is_not(None)
-    ids = list(recipient_of)
-    for start in range(0, len(ids), 400):
-        part = ids[start : start + 400]
+    for part in parts(list(recipient_of)):
         had = select(Delivery.person).where(
             Delivery.recipient.in_([recipient_of[one] for one in part]),
             Delivery.channel == channel,

@@ -1,6 +1,6 @@
 """The outbox: every message to a person or a group's chat as a row, claimed, sent and accounted for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from server.bulk import Given, as_rows
+from server.bulk import Given, as_rows, parts
 from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.devices import Subscription
@@ -272,7 +272,7 @@ def settle(session: Session, settled: Sequence[Settled]) -> int:
 _SETTLE = Statement(
     update(_DELIVERY)
     .where(
-        _DELIVERY.c.id.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)),
+        _DELIVERY.c.id.in_(_GIVEN.ids()),
         _DELIVERY.c.attempt == bindparam("was"),
         _DELIVERY.c.state == CLAIMED,
     )
@@ -385,9 +385,3 @@ def _useless(row: Claimed, at: datetime) -> str | None:
     if row.channel == "push" and row.endpoint is None:
         return "unsubscribed"
     return "gave_up" if row.attempt >= MOST_ATTEMPTS else None
-
-
-def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """These ids in groups that one statement takes."""
-    for start in range(0, len(ids), 400):
-        yield ids[start : start + 400]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, ForeignKey, Index, Integer, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import parts
 from server.clock import iso, now
 from server.db import Id, Key, Model
 from server.domain.errors import NotFound, Refused
@@ -15,8 +16,6 @@ from server.domain.errors import NotFound, Refused
 ROLES = ("admin", "commander", "leader", "responder", "observer")
 POSTS = ("leader", "deputy", "member", "liaison")
 LEADING = ("leader", "deputy")
-MANY = 400
-"""Ids in one question to the database."""
 
 
 class Organisation(Model):
@@ -205,30 +204,26 @@ def standing(session: Session, person: str, *, disabled: bool = False) -> Standi
     found = session.get(Person, person)
     if found is None or not (found.active or disabled):
         raise NotFound("person_unknown", "没有这位人员。", "There is no such person.")
-    query = (
-        select(Membership.team, Membership.role, Team.kind)
-        .join(Team, Team.id == Membership.team)
-        .where(Membership.person == person, Membership.ended_at.is_(None))
-    )
-    posts = list(session.execute(query))
-    return Standing(found.id, found.name, found.role, {p.team: p.role for p in posts}, frozenset(p.kind for p in posts))
+    return _stands(found, session.execute(_POSTS, {"persons": [person]}))
 
 
 def standings(session: Session, persons: Iterable[str]) -> dict[str, Standing]:
     """The standings of many at once, by person; those who are unknown or disabled are left out."""
     found: dict[str, Standing] = {}
-    wanted = list(persons)
-    for start in range(0, len(wanted), MANY):
-        some = {"persons": wanted[start : start + MANY]}
-        posts: dict[str, dict[str, str]] = {}
-        kinds: dict[str, set[str]] = {}
-        for post in session.connection().execute(_POSTS, some):
-            posts.setdefault(post.person, {})[post.team] = post.role
-            kinds.setdefault(post.person, set()).add(post.kind)
-        for one in session.connection().execute(_ACTIVE, some):
-            mine = frozenset(kinds.get(one.id, ()))
-            found[one.id] = Standing(one.id, one.name, one.role, posts.get(one.id, {}), mine)
+    for some in parts(list(persons)):
+        posts: dict[str, list[Any]] = {}
+        for post in session.execute(_POSTS, {"persons": some}):
+            posts.setdefault(post.person, []).append(post)
+        for one in session.connection().execute(_ACTIVE, {"persons": some}):
+            found[one.id] = _stands(one, posts.get(one.id, ()))
     return found
+
+
+def _stands(person: Any, posts: Iterable[Any]) -> Standing:
+    held = list(posts)
+    return Standing(
+        person.id, person.name, person.role, {p.team: p.role for p in held}, frozenset(p.kind for p in held)
+    )
 
 
 _POSTS = (

@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import ForeignKey, Index, Integer, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import parts
 from server.clock import now
 from server.db import Id, Key, Model, new_id
 from server.domain.incidents import Incident
@@ -124,8 +125,8 @@ def are_called(session: Session, alert: str) -> bool:
 
 def drop(session: Session, alerts: Sequence[str]) -> None:
     """Ask nobody more by these alerts."""
-    for start in range(0, len(alerts), 400):
-        which = Roll.alert.in_(alerts[start : start + 400]) & _UNCALLED
+    for some in parts(alerts):
+        which = Roll.alert.in_(some) & _UNCALLED
         session.execute(delete(Roll).where(which).execution_options(synchronize_session=False))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.bulk import parts
 from server.clock import now
 from server.db import Id, Key, Model, hits, new_id
 from server.statements import Statement
@@ -89,8 +90,8 @@ def again(step: Step, due_at: datetime, **changes: Any) -> None:
 
 def cancel(session: Session, alerts: Sequence[str], *kinds: Kind) -> None:
     """Take back what is still to come for these alerts; of these kinds only, where some are named."""
-    for start in range(0, len(alerts), 400):
-        which = Step.alert.in_(alerts[start : start + 400]) & Step.status.in_((WAITING, MET))
+    for some in parts(alerts):
+        which = Step.alert.in_(some) & Step.status.in_((WAITING, MET))
         if kinds:
             which = which & Step.kind.in_(kinds)
         session.execute(update(Step).where(which).values(status=CANCELLED).execution_options(synchronize_session=False))

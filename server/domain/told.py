@@ -101,17 +101,12 @@ _UNNOTED = Statement(
     .where(_DELIVERY.c.state == outbox.SENT)
     .limit(bindparam("most", type_=Integer))
 )  # fmt: skip
-_ROWS = Statement(
-    select(*_ASKED.c)
-    .where(_ASKED.c.id.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)))
-    .order_by(_ASKED.c.id)
-    .with_for_update()
-)
+_ROWS = Statement(select(*_ASKED.c).where(_ASKED.c.id.in_(_GIVEN.ids())).order_by(_ASKED.c.id).with_for_update())
 _UNTOLD = Statement(
     select(*_ASKED.c)
     .where(
         _ASKED.c.alert == bindparam("alert"),
-        _ASKED.c.person.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)),
+        _ASKED.c.person.in_(_GIVEN.ids()),
         _ASKED.c.told_at.is_(None),
     )
     .order_by(_ASKED.c.id)
@@ -122,7 +117,7 @@ _TELL = Statement(
 )
 _NOTE = Statement(
     update(_DELIVERY)
-    .where(_DELIVERY.c.id.in_(select(_GIVEN.id(0)).select_from(_GIVEN.source)), _DELIVERY.c.state == outbox.SENT)
+    .where(_DELIVERY.c.id.in_(_GIVEN.ids()), _DELIVERY.c.state == outbox.SENT)
     .values(state=outbox.NOTED)
 )
 

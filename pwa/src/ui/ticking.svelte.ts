@@ -8,7 +8,17 @@ export const ticking = {
   get now(): number {
     return hand.now;
   },
+  /** The same by this phone's own clock. */
+  get own(): number {
+    void hand.now;
+    return Date.now();
+  },
 };
+
+/** Whole seconds, counted down, until a moment of this phone's own clock; 0 when there is none. */
+export function secondsUntil(at: number | null): number {
+  return at === null ? 0 : Math.ceil((at - ticking.own) / 1000);
+}
 
 function tick(): void {
   hand.now = now();
