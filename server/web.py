@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gevent
@@ -15,6 +16,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from server import standby
 from server.app import create_app
 from server.config import Config
+from server.shares import Server, Shares
 
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
 IDLE_SECONDS = 0.5
@@ -28,6 +30,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().__init__(*args, **more)
         self._idle: set[socket.socket] = set()
         self._leaving = False
+
+    def server_class(self, listener: Any, *, spawn: Any, **more: Any) -> Server:
+        """What takes the connections of a listener; gunicorn names it as a class."""
+        return Server(self.app.shares, self.age, listener, handle=partial(self.handle, listener), spawn=spawn)
 
     def run(self) -> None:
         """Serve until told to leave, then give the database's connections back."""
@@ -50,6 +56,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             super().handle(listener, client, addr)
         finally:
             self._idle.discard(client)
+            self.app.shares.more(self.age, -1)
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> Any:
         """Answer one request."""
@@ -106,6 +113,7 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.shares = Shares()
         super().__init__()
 
     def load_config(self) -> None:
@@ -116,7 +124,7 @@ class Web(BaseApplication):  # type: ignore[misc]
             "worker_connections": CONNECTIONS, "graceful_timeout": 5, "timeout": 60, "keepalive": 30, "accesslog": None,
             "loglevel": "warning", "limit_request_line": 4094, "limit_request_fields": 60, "forwarded_allow_ips": "127.0.0.1",
             "proc_name": "tocsin-web", "max_requests": config.web_requests, "max_requests_jitter": config.web_requests // 4,
-             "control_socket_disable": True,
+            "control_socket_disable": True, "child_exit": lambda arbiter, worker: self.shares.leave(worker.age),
         }  # fmt: skip
         for name, value in chosen.items():
             self.cfg.set(name, value)
