@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from bench.load import Connection, request
-from bench.writing import heads, raised, signed_in
+from bench.writing import AS_OPERATED, heads, raised, signed_in
 from server.db import new_id
 from tests.faults.runner.wire import Wire
 from tests.house import House
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=100)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-boards-") as folder:
-        house = House(Path(folder))
+        house = House(Path(folder), **AS_OPERATED)
         try:
             house.start("web")
             # every second of them is the commander, who sees each answer

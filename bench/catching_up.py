@@ -1,7 +1,8 @@
 """Catching up: pulls with nothing new and pages of 500 rows, at 10,000 changes and at many more, in one run (C1 to C3).
 
 `python -m bench.catching_up [--rows N] [--seconds S] [--clients N] [--rounds R] [--without-kinto]`. Ours: two web processes on
-SQLite, with a session checked at each request; the peers, installed beside the bench when first needed, hold fewer:
+SQLite, with a session checked at each request, and each client with as many sessions in turn as its requests need to be let
+through; the peers, installed beside the bench when first needed, hold fewer:
 Kinto takes minutes to take more in.
 C3 is the ratio of the middle answer times at N and at 10,000 rows.
 """
@@ -13,26 +14,32 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from bench.load import Load, Sender, middle, request, run
 from bench.peers import kinto, pouchdb
-from bench.writing import heads, once, signed_in
+from bench.writing import AS_OPERATED, heads, once
+from server.api.allowance import MOST
 from server.clock import now
 from server.config import Config
 from server.db import new_id
+from server.domain import devices
 from server.domain.feed import Change, Space
+from server.domain.people import Person
 from server.opening import open_database
 from tests.faults.runner.wire import Wire
 from tests.house import House
 from tests.postgres import running
 
 FEW, FEWEST, PAGE, SPACES = 10_000, 1_500, 500, 200
+FASTEST = 20_000
+"""Answers a second that sessions are made for: a session may ask for no more than 3,000 a minute."""
 HEAD = "| server | rows | req/s (least – most) | p50 / p99 ms | processor ms | other answers |\n|---|---:|---:|---:|---:|---|"
 
 
@@ -59,7 +66,10 @@ def main() -> None:
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-catching-up-")))
-        servers = [stack.enter_context(ours(folder / str(rows), rows, given.clients)) for rows in (FEW, given.rows)]
+        each = int(FASTEST * given.seconds * given.rounds / given.clients) // MOST + 1
+        servers = [
+            stack.enter_context(ours(folder / str(rows), rows, given.clients, each)) for rows in (FEW, given.rows)
+        ]
         servers.append(stack.enter_context(full_pouchdb(folder)))
         if not given.without_kinto:
             servers.append(stack.enter_context(full_kinto(folder)))
@@ -118,15 +128,16 @@ def fill(folder: str, start: int, end: int) -> None:
 
 
 @contextmanager
-def ours(folder: Path, rows: int, clients: int) -> Iterator[Contestant]:
-    """Tocsin with this many rows in its feed."""
+def ours(folder: Path, rows: int, clients: int, sessions: int = 1) -> Iterator[Contestant]:
+    """Tocsin with this many rows in its feed; every client has so many sessions."""
     folder.mkdir()
-    house = House(folder)
+    house = House(folder, **AS_OPERATED)
     try:
         fill(str(folder), 0, FEW)
         fill(str(folder), FEW, rows)
         house.start("web")
-        wires = [signed_in(house, number)[0] for number in range(clients)]
+        tokens = signed_in(str(folder), clients, sessions)
+        wires = [Wire(house.port, own[0]) for own in tokens]
         org = caught_up(wires[0], {})["org"]
         mine = [caught_up(wire, {"org": org}) for wire in wires]
         found = wires[0].call("POST", "/changes", {"cursors": {**mine[0], "org": org - PAGE}}).body
@@ -136,7 +147,8 @@ def ours(folder: Path, rows: int, clients: int) -> Iterator[Contestant]:
 
         def pull(number: int, behind: int) -> Sender:
             cursors = {**mine[number], "org": org - behind}
-            return once(request("POST", "/api/v1/changes", {"cursors": cursors}, **heads(wires[number])))
+            own = [heads(Wire(house.port, token)) for token in tokens[number]]
+            return cycle([request("POST", "/api/v1/changes", {"cursors": cursors}, **head) for head in own]).__next__
 
         web = psutil.Process(house.processes["web"].pid)
         yield Contestant(
@@ -144,6 +156,21 @@ def ours(folder: Path, rows: int, clients: int) -> Iterator[Contestant]:
         )
     finally:
         house.stop()
+
+
+def signed_in(folder: str, clients: int, sessions: int) -> list[list[str]]:
+    """The tokens of so many sessions for each client, whose are two people in turns."""
+    database = open_database(Config(database_url=f"sqlite:///{folder}/tocsin.db"))
+
+    def unit(session: Session) -> list[list[str]]:
+        names = [("visitors-1", "commander")[number % 2] for number in range(clients)]
+        people = {one.username: one for one in session.scalars(select(Person).where(Person.username.in_(names)))}
+        return [[devices.sign_in(session, people[name], new_id(), "bench") for _ in range(sessions)] for name in names]
+
+    try:
+        return database.write(unit)
+    finally:
+        database.dispose()
 
 
 def caught_up(wire: Wire, cursors: dict[str, int]) -> dict[str, int]:

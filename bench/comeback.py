@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from bench.load import Connection, request
 from bench.slow_link import BATCH, promised
-from bench.writing import heads, raised, signed_in
+from bench.writing import AS_OPERATED, heads, raised, signed_in
 from server.config import Config
 from server.db import new_id
 from server.domain.facts import Fact
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--within", type=float, default=20.0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-comeback-") as folder:
-        house = House(Path(folder))
+        house = House(Path(folder), **AS_OPERATED)
         try:
             house.start("web")
             wires = [signed_in(house, number) for number in range(SIGN_INS)]

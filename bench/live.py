@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.orm import Session
 
-from bench.writing import signed_in
+from bench.writing import AS_OPERATED, signed_in
 from server.clock import now
 from server.db import Database, new_id
 from server.domain import devices, people
@@ -50,7 +50,7 @@ def main() -> None:
 def ours(count: int, rounds: int) -> str:
     """Tocsin's hub: a fact is committed, the hub hears of it and tells every stream."""
     with tempfile.TemporaryDirectory(prefix="tocsin-live-") as folder:
-        house = House(Path(folder), TOCSIN_WEB_WORKERS="1")
+        house = House(Path(folder), TOCSIN_WEB_WORKERS="1", **AS_OPERATED)
         try:
             house.start("web")
             wire = Wire(house.port)

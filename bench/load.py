@@ -19,7 +19,7 @@ Sender = Callable[[], bytes]
 
 @dataclass
 class Load:
-    """What came of a load: answer times in seconds, statuses, and the processor time of the servers for each answer."""
+    """What came of a load: times of good answers in seconds, statuses, and the servers' processor time for each of these."""
 
     seconds: float = 0.0
     took: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Good answers a second: whoever refuses is not quicker for it."""
         return len(self.took) / self.seconds
 
     @property
@@ -93,14 +93,15 @@ def run(port: int, senders: Sequence[Sender], seconds: float, servers: Sequence[
                     continue
                 at = time.perf_counter()
                 load.said[found] += 1
-                load.took.append(at - key.data.since)
+                if found in GOOD:
+                    load.took.append(at - key.data.since)
                 if found and at - start < seconds:
                     key.data.send()
                 else:
                     open_ -= 1
                     selector.unregister(key.data.socket)
     load.seconds = time.perf_counter() - start
-    load.processor = (processor_time(servers) - before) / len(load.took)
+    load.processor = (processor_time(servers) - before) / max(1, len(load.took))
     for connection in connections:
         connection.socket.close()
     return load

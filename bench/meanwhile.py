@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from bench.fanout import sink
 from bench.outbox_run import phone, wait_until_idle
+from bench.writing import AS_OPERATED
 from server.db import Database, new_id
 from server.domain.outbox import NOTED, Delivery
 from server.domain.people import Membership, Team
@@ -38,7 +39,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     asked = options.parse_args()
     with sink("0") as origin, tempfile.TemporaryDirectory() as name:
-        house = House(Path(name), TOCSIN_PUSH_TEST_ORIGINS=origin)
+        house = House(Path(name), TOCSIN_PUSH_TEST_ORIGINS=origin, **AS_OPERATED)
         database = Database(f"sqlite:///{Path(name) / 'tocsin.db'}")
         team = database.write(lambda session: everybody(session, origin, asked.count))
         house.start()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.writing import signed_in
+from bench.writing import AS_OPERATED, signed_in
 from server.db import new_id
 from tests.faults.runner.link import Link
 from tests.faults.runner.wire import Wire
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--milliseconds", type=float, default=400)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-slow-link-") as folder:
-        house = House(Path(folder))
+        house = House(Path(folder), **AS_OPERATED)
         try:
             house.start("web")
             near, device = signed_in(house, 0)

@@ -1,6 +1,6 @@
 """The application: the one module that knows all others."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, g
@@ -51,6 +51,14 @@ NOUNS = (
 )  # fmt: skip
 
 
+class Application(Flask):
+    """Flask with ordinary functions only: at each call it would look anew whether one is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
 class OneDatabase(SQLAlchemy):
     """flask-sqlalchemy on the engine of our unit of work, so that extensions meet the same database and tables."""
 
@@ -65,7 +73,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     """The WSGI application. The database must be migrated. Raises UnsafeSettings or UnsafeDatabase."""
     config = config or settings.load()
     database = database or open_database(config)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.config.update(
         API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.1.0", SECRET_KEY=config.secret(),
         MAX_CONTENT_LENGTH=uploads.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
@@ -94,7 +102,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
         app.add_url_rule("/metrics", "health.metrics", metrics)
     app.register_blueprint(pages.pages)
     app.register_blueprint(shell.shell)
-    app.wsgi_app = shell.Hardened(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = shell.Hardened(app.wsgi_app, app.extensions["tocsin_epoch"])  # type: ignore[method-assign]
     allowance.install(app)
     return app
 

@@ -58,4 +58,5 @@ def iso(at: datetime | None) -> str | None:
     """An instant as ISO 8601 in UTC with milliseconds and Z, or None."""
     if at is None:
         return None
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    there = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return there.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -15,7 +15,7 @@ class Trust:
     """Whether the file this process has open is still the one at its path, and took what was written to it."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path, self._name = path, str(path)
         self._known: tuple[int, int] | None = None
         self._lost = False
 
@@ -24,7 +24,7 @@ class Trust:
         if self._path is None or self._lost:
             return not self._lost
         try:
-            found = self._path.stat()
+            found = os.stat(self._name)  # noqa: PTH116 - at every request, and a Path costs as much again
         except FileNotFoundError:
             if self._known is not None:
                 self.lose("is gone")

@@ -17,6 +17,7 @@ class Unchanged:
         self._engine = engine
         self._mutex = threading.Lock()
         self._watching: Connection | None = None
+        self._looking: Any = None
         self._version: int | None = None
         self._kept: dict[Any, Any] = {}
 
@@ -26,9 +27,9 @@ class Unchanged:
         After a commit it is another one, so that what was read before the commit and added later is lost, not believed.
         """
         with self._mutex:
-            cursor: Any = self._watched().connection.cursor()
-            (version,) = cursor.execute("PRAGMA data_version").fetchone()
-            cursor.close()
+            if self._looking is None:
+                self._looking = self._watched().connection.cursor()
+            (version,) = self._looking.execute("PRAGMA data_version").fetchone()
             if version != self._version or len(self._kept) > MOST:
                 self._version, self._kept = version, {}
             return self._kept
@@ -51,6 +52,6 @@ class Unchanged:
         with self._mutex:
             if self._watching is not None:
                 self._watching.close()
-                self._watching = None
+                self._watching = self._looking = None
             # another connection counts commits from the same number on
             self._version, self._kept = None, {}

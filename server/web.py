@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import gunicorn.arbiter
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 from server import standby
@@ -21,6 +22,34 @@ from server.shares import Server, Shares
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
 IDLE_SECONDS = 0.5
 """How long a process that leaves waits for the next request on a connection kept open; its answer then ends it."""
+
+
+class Together(wsgi.Response):  # type: ignore[misc]
+    """An answer whose head goes out in one piece with the first of its body: sending is the dearest step of a short answer."""
+
+    def write(self, arg: bytes) -> None:
+        """Send a piece of the body, and the head before the first."""
+        if self.headers_sent:
+            super().write(arg)
+            return
+        connection: Any = self.sock
+        self.sock: Any = _Held()
+        try:
+            super().write(arg)
+        finally:
+            held, self.sock = self.sock.pieces, connection
+        self.sock.sendall(b"".join(held))
+
+
+class _Held:
+    """Stands where the connection does while the first piece of an answer is made."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.sendall = self.pieces.append
+
+
+wsgi.Response = Together  # gunicorn offers no setting for it
 
 
 class Worker(GeventWorker):  # type: ignore[misc]

@@ -17,7 +17,23 @@ from server.domain import feed, incidents, people
 blp = http.blueprint("changes")
 PAGE, MOST = 500, 1000
 MOST_BYTES = 1024 * 1024
+LONGEST = 160
 log = logging.getLogger("tocsin.changes")
+
+
+class Cursors(fields.Dict):
+    """Versions by space. A phone names up to thousands of them: usual ones are not handed to two fields each."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> dict[Any, Any]:
+        if isinstance(value, dict) and all(map(_usual, value, value.values())):
+            return value
+        found: dict[Any, Any] = super()._deserialize(value, attr, data, **more)  # type: ignore[no-untyped-call]
+        return found
+
+
+def _usual(space: object, version: object) -> bool:
+    plain = type(space) is str and len(space) <= LONGEST and space.isascii() and space.isprintable()
+    return plain and type(version) is int and 0 <= version < 2**53
 
 
 class ChangesBody(Body):
@@ -25,7 +41,7 @@ class ChangesBody(Body):
 
     epoch = Text(60, allow_none=True)
     schema = Int(0, 1000, load_default=1)
-    cursors = fields.Dict(keys=Text(160), values=Int(0), validate=validate.Length(max=5000), load_default=dict)
+    cursors = Cursors(keys=Text(LONGEST), values=Int(0), validate=validate.Length(max=5000), load_default=dict)
     limit = Int(1, MOST, load_default=PAGE)
 
 

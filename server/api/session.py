@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import segno
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from flask import Flask, Response, current_app, g, jsonify, make_response, request
+from flask import Flask, Request, Response, current_app, g, jsonify, make_response, request
 from flask.sessions import SecureCookieSession, SessionInterface
 from flask_login import LoginManager, UserMixin
 from marshmallow import fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.http import parse_cookie
 
 from server.api import http
 from server.api.fields import Body, Choice, Text, Uuid
@@ -284,12 +285,12 @@ def describe(session: Session, standing: Standing, device: str) -> dict[str, Any
 
 def install(app: Flask, config: Config) -> None:
     """Refuse every request that is neither to an open route nor from a living session of this origin."""
-    manager = LoginManager(app)
+    manager = LoginManager()  # not hung onto the application: it would look at every answer for cookies we do not use
     app.session_interface = NoCookieOfFlask()
 
     @manager.request_loader
     def load(req: Any) -> User | None:
-        tokens = req.cookies.getlist(COOKIE)
+        tokens = parse_cookie(req.environ).getlist(COOKIE)
         if len(tokens) != 1 or not 20 <= len(tokens[0]) <= 100:
             return None
         found = devices.signed_in(http.database(), tokens[0], config.session_days)
@@ -301,13 +302,14 @@ def install(app: Flask, config: Config) -> None:
 
     @app.before_request
     def guard() -> Response | None:
-        if request.endpoint is None or request.method in {"OPTIONS", "TRACE"}:
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if asked.endpoint is None or asked.method in {"OPTIONS", "TRACE"}:
             return None
-        if request.method not in {"GET", "HEAD"}:
-            _same_origin(config)
-        if request.endpoint in OPEN:
+        if asked.method not in {"GET", "HEAD"}:
+            _same_origin(asked)
+        if asked.endpoint in OPEN:
             return None
-        user = manager._load_user_from_request(request)
+        user = manager._load_user_from_request(asked)
         if user is None:
             raise errors.Unauthenticated(
                 "session_ended", "请重新登录，未发出的内容仍保存在本机。", "Please sign in again; unsent work is kept."
@@ -325,15 +327,14 @@ def _used(session: Session, key: str) -> None:
             device.last_seen_at = now()
 
 
-def _same_origin(config: Config) -> None:
+def _same_origin(asked: Request) -> None:
     """Raise Forbidden for a write that a page of another origin could have sent."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    wrong = errors.Forbidden("cross_site", "拒绝来自其他网站的请求。", "Requests from other sites are refused.")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise wrong
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise wrong
-    if site is None and origin is None and request.cookies.get(COOKIE) and request.headers.get("X-Tocsin") != "1":
-        raise wrong
-    if request.endpoint not in OPEN and request.headers.get("X-Tocsin") != "1":
-        raise wrong
+    environ = asked.environ
+    site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
+    strange = site is not None and site not in {"same-origin", "none"}
+    strange = strange or origin is not None and urlsplit(origin).netloc != asked.host
+    if not strange and environ.get("HTTP_X_TOCSIN") != "1":
+        unmarked = site is None and origin is None and asked.cookies.get(COOKIE)
+        strange = bool(unmarked) or asked.endpoint not in OPEN
+    if strange:
+        raise errors.Forbidden("cross_site", "拒绝来自其他网站的请求。", "Requests from other sites are refused.")

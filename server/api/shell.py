@@ -10,6 +10,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Blueprint, Response, current_app, request, send_file
 from werkzeug.security import safe_join
 
+from server.clock import iso, now
 from server.domain.errors import NotFound
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -27,6 +28,7 @@ HEADERS = (
     ("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()"),
 )
 API_HEADERS = (*HEADERS, ("Cache-Control", "no-store"))
+NAMES = frozenset(name.lower() for name, _ in API_HEADERS)
 shell = Blueprint("shell", __name__)
 MISSING = (
     "<!doctype html><meta charset=utf-8><title>Tocsin</title><p>The app is not built yet: run <code>make build</code>."
@@ -107,17 +109,19 @@ def built() -> bool:
 
 
 class Hardened:
-    """Puts the security headers on every answer that does not have its own."""
+    """Puts the time, the epoch and the security headers that it does not have on every answer: dearer through Flask."""
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
+    def __init__(self, app: WSGIApplication, epoch: str) -> None:
+        self.app, self.epoch = app, epoch
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does, with the headers added where its answer begins."""
         own = API_HEADERS if environ.get("PATH_INFO", "").startswith("/api/") else HEADERS
 
         def begin(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            given = {name.lower() for name, _ in headers}
-            return start_response(status, headers + [one for one in own if one[0].lower() not in given], *more)
+            given = {name.lower() for name, _ in headers} & NAMES
+            added = own if not given else [one for one in own if one[0].lower() not in given]
+            marks = (("X-Tocsin-Time", iso(now()) or ""), ("X-Tocsin-Epoch", self.epoch))
+            return start_response(status, [*headers, *marks, *added], *more)
 
         return self.app(environ, begin)
