@@ -90,6 +90,11 @@ class Config:
         return self.data_folder / "photos"
 
     @property
+    def floor_plans_folder(self) -> Path:
+        """Where the pictures of floor plans are kept."""
+        return self.photos_folder / "floor-plans"
+
+    @property
     def origin(self) -> str:
         """The address people open, without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

@@ -20,6 +20,7 @@ from server.domain import (
     firing,
     injects,
     limits,
+    places,
     reachability,
     steps,
     strength,
@@ -65,8 +66,15 @@ def work(config: Config, database: Database) -> None:
         lambda session: field_reports.forget_abandoned(session, photos),
         rest=60.0,
     )
+    drawings = config.floor_plans_folder
+    pictures = Chore(
+        "floor plans",
+        lambda session: places.pictures_due(session, drawings),
+        lambda session: places.forget_pictures(session, drawings),
+        rest=3600.0,
+    )
     try:
-        run_worker(config, database, (*CHORES, abandoned))
+        run_worker(config, database, (*CHORES, abandoned, pictures))
     except ChannelsFault as error:
         raise click.ClickException(str(error)) from None
     database.dispose()

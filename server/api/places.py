@@ -1,5 +1,6 @@
 """Places over HTTP, online only: their records, and the drawing of a site that its pins stand on."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from server.api import http, records
 from server.api.fields import Body, Choice, Int, Number, Text, Uuid, Words
+from server.clock import now
 from server.config import Config
 from server.db import new_id
 from server.domain import errors, places, rights
@@ -71,11 +73,7 @@ def put_floor_plan(place: str) -> Response:
     if len(raw) > MOST_BYTES:
         raise http.BadJson("too_large", 413)
     drawing = _kept(raw)
-
-    def unit(session: Session) -> None:
-        _known(session, place).floor_plan = drawing
-
-    http.write(unit)
+    _carry(place, drawing)
     return jsonify(drawing)
 
 
@@ -84,11 +82,7 @@ def put_floor_plan(place: str) -> Response:
 def remove_floor_plan(place: str) -> Response:
     """Take the floor plan of a place away."""
     rights.require(g.standing, "place.change")
-
-    def unit(session: Session) -> None:
-        _known(session, place).floor_plan = None
-
-    http.write(unit)
+    _carry(place, None)
     return make_response("", 204)
 
 
@@ -96,13 +90,8 @@ def remove_floor_plan(place: str) -> Response:
 @blp.response(200, content_type="image/jpeg", description="The picture; it never changes under this name.")
 def show_floor_plan(picture: str) -> Response:
     """The picture of a floor plan, for everybody who is signed in."""
-
-    def query(session: Session) -> bool:
-        known = session.scalars(select(places.Place.floor_plan).where(places.Place.floor_plan.is_not(None)))
-        return any(isinstance(one, dict) and one.get("picture") == picture for one in known)
-
-    path = _folder() / f"{picture}.jpg"
-    if not http.read(query) or not path.is_file():
+    path = next((one for one in _files(picture) if one.suffixes == [".jpg"]), None)
+    if path is None or picture not in http.read(places.pictured):
         raise errors.NotFound("floor_plan_missing", "没有这张平面图。", "There is no such floor plan.")
     response: Response = send_file(path.resolve(), mimetype="image/jpeg", conditional=True)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -113,8 +102,27 @@ def show_floor_plan(picture: str) -> Response:
 
 def _folder() -> Path:
     config: Config = current_app.extensions["tocsin_config"]
-    config.photos_folder.mkdir(parents=True, exist_ok=True)
-    return config.photos_folder
+    config.floor_plans_folder.mkdir(parents=True, exist_ok=True)
+    return config.floor_plans_folder
+
+
+def _files(picture: str) -> list[Path]:
+    """The files of a picture; those of earlier versions lie among the photos."""
+    names = (f"{picture}.jpg", f"{picture}.thumbnail.jpg")
+    return [path for folder in (_folder(), _folder().parent) for name in names if (path := folder / name).is_file()]
+
+
+def _carry(place: str, drawing: dict[str, Any] | None) -> None:
+    """Let a place carry this floor plan; the files of the picture it carried count as laid aside from now on."""
+
+    def unit(session: Session) -> str | None:
+        found = _known(session, place)
+        before, found.floor_plan = found.floor_plan, drawing
+        return before.get("picture") if isinstance(before, dict) else None
+
+    before, at = http.write(unit), now().timestamp()
+    for file in _files(before) if before else ():
+        os.utime(file.replace(_folder() / file.name), (at, at))
 
 
 def _kept(raw: bytes) -> dict[str, Any]:

@@ -209,8 +209,8 @@ def command(
     """Give an order by hand to a team or to some people; it goes out as an alert at once.
 
     With `enough` the following teams are asked, one after the other, while too few have answered in time. With `due_at`
-    a limit runs until the team, or the one that all those people are in, marks it done (or it is ended by a decision),
-    as for an order of a plan.
+    a limit runs until the team, or every team that those people are in, marks it done (or it is ended by a decision), as
+    for an order of a plan.
     """
     rights.require(by, "order.give", team=team)
     if team is None and not to:
@@ -243,7 +243,7 @@ def command(
     )  # fmt: skip
     order.alert = alert.id
     if due_at is not None:
-        _watch(session, incident, order, due_at, team or _shared(incident, asked))
+        _watch(session, incident, order, due_at, [team] if team is not None else _teams_of(incident, asked))
     if enough is not None:
         within = rules.Length("span", int(enough.within.total_seconds()))
         ladders.ask_for(session, incident, [alert.id], rules.Quorum(need=enough.need, within=within), enough.following)
@@ -254,24 +254,29 @@ def command(
     return order
 
 
-def _shared(incident: incidents.Incident, asked: list[Standing]) -> str | None:
-    """A team that all of these people are in and that may take part; None when they share none."""
-    teams = set.intersection(*(set(one.posts) for one in asked)) if asked else set()
-    return min((one for one in teams if incidents.invited(incident, one)), default=None)
+def _teams_of(incident: incidents.Incident, asked: list[Standing]) -> list[str]:
+    """The team that all of these people are in; where they share none, one team of each; only teams that may take part."""
+    posts = [{team for team in one.posts if incidents.invited(incident, team)} for one in asked]
+    if shared := set.intersection(*posts):
+        return [min(shared)]
+    found: list[str] = []
+    for own in posts:
+        if own and own.isdisjoint(found):
+            found.append(min(own))
+    return found
 
 
 def _watch(
-    session: Session, incident: incidents.Incident, order: orders.Order, due_at: datetime, team: str | None
+    session: Session, incident: incidents.Incident, order: orders.Order, due_at: datetime, teams: list[str]
 ) -> None:
-    """Start the clock of an order by hand, with the one item by which its people say, in their team, that it is done."""
-    if team is not None:
+    """Start the clock of an order by hand, with the one item by which its people say, each in their team, that it is done."""
+    for team in teams:
         incidents.join(session, incident, team)
-        order.checklist = checklists.make_one(
-            session, incident, team, f"order-{order.id}", order.title, order.issued_at
-        ).id
+        made = checklists.make_one(session, incident, team, f"order-{order.id}", order.title, order.issued_at)
+        order.checklist = order.checklist or made.id
     session.add(
         limits.Limit(
-            id=new_id(), incident=incident.id, key=f"order-{order.id}", title=order.title, clause=None, owner_team=team,
+            id=new_id(), incident=incident.id, key=f"order-{order.id}", title=order.title, clause=None, owner_team=teams[0] if len(teams) == 1 else None,
             rule={"kind": "order", "order": order.id},
             consequence={"zh": "通知组长和领导小组", "en": "its leader and the leadership group are told"},
             started_at=order.issued_at, due_at=due_at,

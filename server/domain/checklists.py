@@ -215,6 +215,12 @@ def make_one(
     return made
 
 
+def alike(session: Session, listing: Checklist) -> list[Checklist]:
+    """The checklists of this key that teams of the incident have, this one among them."""
+    query = select(Checklist).where(Checklist.incident == listing.incident, Checklist.key == listing.key)
+    return list(session.scalars(query.order_by(Checklist.id)))
+
+
 def check_value(item: Item, value: Any, unit: str | None) -> None:
     """Raise Refused when the value does not fit the item's kind, unit or bounds."""
     if value in (DONE, NOT_DONE) and item.kind in {"tick", "photo", "signature"} or value == NOT_DONE:

@@ -46,28 +46,40 @@ def follow(session: Session, step: Step) -> None:
 
 def _tell(session: Session, incident: Incident, alert: Alert, step: Step) -> None:
     """Tell those again who have not come far enough, and give command the names to call."""
-    silent = alerts.silent(session, alert.id, step.rule["unless"])
-    kept_out = whereabouts.inside(session, incident, [row.person for row in silent])
-    whereabouts.note(session, incident, alert.id, alert.team, kept_out)
-    silent = [row for row in silent if row.person not in kept_out]
+    silent = _silent(session, incident, alert, step.rule["unless"])
     if not silent:
         return
-    used = alerts.send(session, alert, silent, f"step-{step.number}", step.rule["by"])
-    audience = f"{alert.team}:lead" if alert.team else "command"
-    refs = {"alert": alert.id, "team": alert.team}
+    _remind(session, incident, alert, silent, f"step-{step.number}", step.rule["by"])
+    if step.rule.get("call_list"):
+        audience = f"{alert.team}:lead" if alert.team else "command"
+        refs = {"alert": alert.id, "team": alert.team}
+        names = _names(session, [row.person for row in silent])
+        timeline.record(
+            session, incident.id, "call_list", f"请电话联系：{names['zh']}", f"Call: {names['en']}",
+            refs={**refs, "people": [row.person for row in silent]}, audience=audience,
+        )  # fmt: skip
+
+
+def _silent(session: Session, incident: Incident, alert: Alert, unless: str) -> list[Recipient]:
+    """Those who have not come so far and may be asked where they are."""
+    silent = alerts.silent(session, alert.id, unless)
+    kept_out = whereabouts.inside(session, incident, [row.person for row in silent])
+    whereabouts.note(session, incident, alert.id, alert.team, kept_out)
+    return [row for row in silent if row.person not in kept_out]
+
+
+def _remind(
+    session: Session, incident: Incident, alert: Alert, silent: Sequence[Recipient], kind: str, by: Sequence[str]
+) -> None:
+    used = alerts.send(session, alert, silent, kind, by)
     if used:
         zh, en = "、".join(BY[one][0] for one in used), ", ".join(BY[one][1] for one in used)
         title = _title(session, alert)
         of = (title["zh"], f" in {title['en']}") if alert.team else ("", "")
         timeline.record(
             session, incident.id, "reminder", f"再次提醒{of[0]}未回应的 {len(silent)} 人（{zh}）",
-            f"{len(silent)} silent{of[1]} reminded ({en})", refs={**refs, "by": used}, audience="command",
-        )  # fmt: skip
-    if step.rule.get("call_list"):
-        names = _names(session, [row.person for row in silent])
-        timeline.record(
-            session, incident.id, "call_list", f"请电话联系：{names['zh']}", f"Call: {names['en']}",
-            refs={**refs, "people": [row.person for row in silent]}, audience=audience,
+            f"{len(silent)} silent{of[1]} reminded ({en})", refs={"alert": alert.id, "team": alert.team, "by": used},
+            audience="command",
         )  # fmt: skip
 
 
@@ -91,7 +103,7 @@ def _succeed(session: Session, incident: Incident, alert: Alert, step: Step) -> 
     leader = line[first][0]
     if acting is None:
         if told:
-            _nobody_acts(session, incident, alert)
+            _nobody_acts(session, incident, alert, step)
         return
     said = {
         "zh": f"组长{leader.name}未回应，由{acting.name}负责",
@@ -105,11 +117,22 @@ def _succeed(session: Session, incident: Incident, alert: Alert, step: Step) -> 
     steps.again(step, now() + timedelta(seconds=step.rule["after"]), told=[*told, [acting.id, made.id]])
 
 
-def _nobody_acts(session: Session, incident: Incident, alert: Alert) -> None:
+def _nobody_acts(session: Session, incident: Incident, alert: Alert, step: Step) -> None:
+    """Ask the leadership group to name somebody; while nobody of it acts on that either, it is reminded of that same question."""
+    if step.rule.get("escalated"):
+        silent = _silent(session, incident, alert, "answered")
+        if silent:
+            _remind(session, incident, alert, silent, "again", ["push"])
+            steps.again(step, now() + timedelta(seconds=step.rule["after"]))
+        return
     title = _title(session, alert)
     said = {"zh": f"{title['zh']}无人负责，请指定", "en": f"Nobody acts for {title['en']}; name somebody"}
     plan = plans.rules_of(session, incident.revision)
-    alerts.issue_to(session, incident, plan, "leadership", said, alert.title, critical=True, clause_=alert.clause)
+    made = alerts.issue_to(
+        session, incident, plan, "leadership", said, alert.title, critical=True, clause_=alert.clause
+    )
+    for succession in (one for issued in made for one in steps.successions(session, issued.id)):
+        succession.rule = {**succession.rule, "escalated": True}
 
 
 def _muster(session: Session, incident: Incident, alert: Alert, step: Step) -> None:

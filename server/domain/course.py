@@ -149,7 +149,7 @@ def start_limit(
     owners = plans.teams_for(session, plan, rule.owner)
     limit = limits.Limit(
         id=new_id(), incident=incident.id, key=rule.key, title=words(rule.title), clause=clause(rule.clause),
-        owner_team=owners[0] if owners else None, rule={"kind": "plan", "timer": rule.key.startswith(TIMERS)}, consequence=_consequence_words(plan, rule),
+        owner_team=owners[0] if owners else None, rule={"kind": "plan", "timer": rule.key.startswith(TIMERS)}, consequence=_consequence_words(incident, plan, rule),
         started_at=at, due_at=due, length_seconds=max(0, round((due - at).total_seconds())), status=limits.RUNNING,
     )  # fmt: skip
     session.add(limit)
@@ -331,6 +331,11 @@ def activate(session: Session, incident: Incident, by: str | None, at: datetime)
     incidents.move(incident, "activated", allowed=NOT_ACTIVE)
     incident.activated_at = at
     proposals.close(session, incident, "activate", "taken")
+    plan = plans.rules_of(session, incident.revision)
+    for limit in limits.running(session, incident.id) if plan else ():
+        rule = _rule(plan, limit) if plan else None
+        if plan and rule and any(one.ask == "activate" for one in rule.then):
+            limit.consequence = _consequence_words(incident, plan, rule)
     happen(session, incident, "plan.activated", occurred_at=at, by=by)
 
 
@@ -355,13 +360,9 @@ def _rule(plan: rules.Plan, limit: limits.Limit) -> rules.LimitRule | None:
     return next((one for one in rules.all_limits(plan) if one.key == limit.key), None)
 
 
-def _consequence_words(plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
-    said = list(dict.fromkeys(one.words for one in rule.then if one.words is not None))
-    return (
-        {"zh": "；".join(one.zh.rstrip("。") for one in said), "en": "; ".join(one.en.rstrip(".") for one in said)}
-        if said
-        else None
-    )
+def _consequence_words(incident: Incident, plan: rules.Plan, rule: rules.LimitRule) -> dict[str, str] | None:
+    said = rules.in_words(rules.consequences(rule) if incident.status in NOT_ACTIVE else rules.left_to_do(plan, rule))
+    return words(said) if said else None
 
 
 def _levels(incident: Incident) -> Sequence[str]:

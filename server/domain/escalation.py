@@ -3,11 +3,24 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import iso, now
 from server.db import new_id
-from server.domain import alerts, continuity, course, limits, orders, people, plans, proposals, rules, timeline
+from server.domain import (
+    alerts,
+    checklists,
+    continuity,
+    course,
+    limits,
+    orders,
+    people,
+    plans,
+    proposals,
+    rules,
+    timeline,
+)
 from server.domain.checklists import clause, words
 from server.domain.incidents import Incident
 
@@ -57,7 +70,8 @@ def apply(session: Session, limit: limits.Limit) -> None:
             critical=True,
         )
         return
-    for consequence in rules.consequences(rule):
+    active = incident.status not in course.NOT_ACTIVE
+    for consequence in rules.left_to_do(plan, rule) if active else rules.consequences(rule):
         _follow(session, incident, plan, limit, consequence)
     course.happen(session, incident, f"limit.{limit.key}.passed", occurred_at=limit.fired_at)
 
@@ -85,8 +99,6 @@ def _follow(
                 audience=rule.audience,
                 clause_=limit.clause,
             )
-    elif rule.ask == "activate" and incident.status not in course.NOT_ACTIVE:
-        return  # decided already, so nobody is woken to decide it again
     elif rule.ask:
         zh, en = ASKS[rule.ask]
         decider = rule.of or plan.authority.decides
@@ -216,8 +228,10 @@ def _order_late(session: Session, incident: Incident, plan: rules.Plan | None, l
     }
     critical = order is not None and order.critical
     deciding = plans.teams_for(session, plan, plan.authority.decides if plan else "leadership")
-    for team in dict.fromkeys([*([limit.owner_team] if limit.owner_team else []), *deciding]):
-        audience = "leaders" if team == limit.owner_team else "on_duty"
+    lists = checklists.Checklist.incident == incident.id, checklists.Checklist.key == limit.key
+    owners = list(session.scalars(select(checklists.Checklist.team).where(*lists).order_by(checklists.Checklist.id)))
+    for team in dict.fromkeys([*owners, *deciding]):
+        audience = "leaders" if team in owners else "on_duty"
         alerts.issue(session, incident, limit.title, said, team=team, audience=audience, critical=critical)
 
 

@@ -122,7 +122,14 @@ def _complete(session: Session, incident: incidents.Incident, listing: Checklist
         by=by.id, occurred_at=at, refs={"checklist": listing.id},
     )  # fmt: skip
     order = session.scalar(select(orders.Order).where(orders.Order.checklist == listing.id))
+    if order is None or order.key is None:
+        lists = checklists.alike(session, listing)
+        by_hand = orders.Order.checklist.in_([one.id for one in lists]) & orders.Order.key.is_(None)
+        order = session.scalar(select(orders.Order).where(by_hand))
     if order is not None and order.key is None:
+        # what was ordered by hand to people of several teams is done when each of these has said so
+        if not all(_all_settled(session, one) for one in lists):
+            return
         order.status = "done"
         for limit in limits.running(session, incident.id):
             if limit.key == f"order-{order.id}":

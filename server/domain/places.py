@@ -1,14 +1,19 @@
 """Sites and places: a tree of where things happen, with capacity, coordinates and floor-plan pins."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, Integer, String
+from sqlalchemy import Float, ForeignKey, Integer, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.clock import now
 from server.db import Id, Key, Model
 from server.domain.errors import Refused
 
+LAID_ASIDE = timedelta(days=14)
+"""How long a picture stays after its place has another, so that a database restored from a backup still finds it."""
 KINDS = ("site", "area", "gate", "hall", "room", "point")
 
 
@@ -59,3 +64,30 @@ def require_above(session: Session, place: str, parent: str | None) -> None:
         if found is None:
             raise Refused("place_unknown", "没有这个位置。", "There is no such place.", path="parent")
         above = found.parent
+
+
+def pictured(session: Session) -> set[str]:
+    """The names of all pictures that places carry as their floor plans."""
+    drawings = session.scalars(select(Place.floor_plan).where(Place.floor_plan.is_not(None)))
+    return {one["picture"] for one in drawings if isinstance(one, dict) and one.get("picture")}
+
+
+def pictures_due(session: Session, folder: Path) -> datetime | None:
+    """Now when a picture in the folder of floor plans is to be removed, else None."""
+    return now() if _left_over(session, folder) else None
+
+
+def forget_pictures(session: Session, folder: Path) -> int:
+    """Remove the pictures of floor plans that no place carries and nobody has touched for two weeks; returns how many files."""
+    gone = _left_over(session, folder)
+    for file in gone:
+        file.unlink(missing_ok=True)
+    return len(gone)
+
+
+def _left_over(session: Session, folder: Path) -> list[Path]:
+    before = (now() - LAID_ASIDE).timestamp()
+    files = [one for one in folder.iterdir() if one.is_file()] if folder.is_dir() else []
+    old = [one for one in files if one.stat().st_mtime < before]
+    carried = pictured(session) if old else set()
+    return [one for one in old if one.name.partition(".")[0] not in carried]

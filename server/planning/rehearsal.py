@@ -173,7 +173,8 @@ class Simulation:
 
     def _pass(self, limit: LimitRule) -> None:
         self._log("limit_passed", limit.key, (limit.owner,), limit.title, limit.clause)
-        for consequence in rules.consequences(limit):
+        active = "plan.activated" in self.happened
+        for consequence in rules.left_to_do(self.plan, limit) if active else rules.consequences(limit):
             self._follow(consequence, limit)
         self._happen(f"limit.{limit.key}.passed")
         self._drain()

@@ -1,10 +1,12 @@
 """Places form a tree with a floor plan; stock keeps its numbers apart from what is out."""
 
 import io
+import os
 
 from PIL import Image
 
 from server.db import new_id
+from server.domain import places
 from tests.cast import Stage
 
 WORDS = {"zh": "馆", "en": "Hall"}
@@ -56,6 +58,46 @@ def test_a_floor_plan_is_written_anew_shown_to_all_and_taken_away(stage: Stage) 
     guard.sync()
     assert guard.one("place", code="site")["floor_plan"] is None
     assert guard.call("GET", f"/floor-plans/{kept['picture']}").status_code == 404
+
+
+def test_the_files_of_a_picture_that_no_place_carries_go_after_two_weeks(stage: Stage) -> None:
+    admin, site = stage["admin"], stage.cast.places["site"]
+    folder = stage.app.extensions["tocsin_config"].floor_plans_folder
+    path = f"/places/{site}/floor-plan"
+    for other in folder.glob("*.jpg"):
+        other.unlink()
+
+    def keep(size: tuple[int, int]) -> str:
+        return str(admin.call("PUT", path, data=picture(size), content_type="image/png").get_json()["picture"])
+
+    def looked_through() -> int:
+        with stage.database.read() as session:
+            due = places.pictures_due(session, folder)
+        gone = stage.database.write(lambda session: places.forget_pictures(session, folder))
+        assert (due is not None) == (gone > 0)
+        return int(gone)
+
+    first = keep((400, 300))
+    photo = folder.parent / f"{new_id()}.jpg"
+    photo.write_bytes(picture())
+    for file in (photo, *folder.glob(f"{first}.*")):
+        os.utime(file, (0, 0))
+    assert looked_through() == 0, "a place carries it, however old it is"
+    old = folder.parent / f"{first}.jpg"
+    (folder / f"{first}.jpg").replace(old)
+    assert admin.call("GET", f"/floor-plans/{first}", buffered=True).status_code == 200, "from an earlier version"
+    second = keep((200, 300))
+    assert not old.exists()
+    stage.move(days=13)
+    assert looked_through() == 0, "it counts from when it was laid aside"
+    stage.move(days=2)
+    assert looked_through() == 2
+    assert {one.name for one in folder.iterdir()} == {f"{second}.jpg", f"{second}.thumbnail.jpg"}
+    assert photo.exists(), "photos are not looked at"
+    assert admin.call("DELETE", path).status_code == 204
+    stage.move(days=15)
+    assert looked_through() == 2
+    assert looked_through() == 0
 
 
 def test_numbered_stock_is_restocked_without_touching_what_is_out(stage: Stage) -> None:

@@ -191,18 +191,20 @@ def test_who_goes_off_duty_is_asked_no_more_and_who_comes_on_is(stage: Stage) ->
     assert "push" in {one for name, one, state in queued(stage, alert) if (name, state) == ("security_one", "pending")}
 
 
-def deputised(stage: Stage, *names: str) -> None:
+def deputised(stage: Stage, *names: str, team: str = "security", role: str = "deputy") -> None:
     def unit(session: Any) -> None:
         for rank, name in enumerate(names):
-            where = (Membership.person == stage.cast.people[name]) & (Membership.team == stage.cast.teams["security"])
+            where = (Membership.person == stage.cast.people[name]) & (Membership.team == stage.cast.teams[team])
             post = session.scalar(select(Membership).where(where))
-            post.role, post.rank = "deputy", rank
+            post.role, post.rank = role, rank
 
     stage.database.write(unit)
 
 
 def test_deputies_act_one_after_the_other_and_the_leadership_hears_when_none_does(stage: Stage) -> None:
     deputised(stage, "security_one", "security_two")
+    deputised(stage, "commander", team="leadership", role="leader")
+    deputised(stage, "second", team="leadership")
     order(stage)
     stage.move(seconds=119)
     assert len(titles(stage, "security_one")) == 1
@@ -213,6 +215,14 @@ def test_deputies_act_one_after_the_other_and_the_leadership_hears_when_none_doe
     assert titles(stage, "security_two")[1:] == ["组长security_lead未回应，由security_two负责"]
     stage.move(minutes=2)
     assert "security无人负责，请指定" in titles(stage, "commander")
+    # silent as well, the group is reminded of that one question, which goes on naming whom it is about
+    incident = stage["commander"].one("incident")["id"]
+    before = len(entries(stage, incident, "reminder"))
+    for _ in range(8):
+        stage.move(minutes=1)
+    nobody = [one for one in titles(stage, "commander") if "无人负责" in one]
+    assert nobody == ["security无人负责，请指定"]
+    assert len(entries(stage, incident, "reminder")) > before
 
 
 def test_a_leader_who_cannot_come_is_succeeded_at_once_and_one_who_acts_ends_it(stage: Stage) -> None:

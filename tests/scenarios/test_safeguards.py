@@ -240,9 +240,18 @@ def test_people_of_one_team_who_are_ordered_by_hand_say_there_that_it_is_done(st
     id = phone.fact("/orders", {**body, "people": guards})
     apart = phone.fact("/orders", {**body, "people": [guards[0], stage.cast.people["it_one"]]})
     guard.sync()
-    listing = guard.one("checklist", team=stage.cast.teams["security"], title={"zh": "封闭南门", "en": "封闭南门"})
+    listing = guard.one("checklist", key=f"order-{id}")
+    assert (listing["team"], listing["title"]["zh"]) == (stage.cast.teams["security"], "封闭南门")
     item = guard.one("item", checklist=listing["id"])
     guard.fact(f"/items/{item['id']}/marks", {"value": "done"})
     assert [one.status for one in course.due(f"order-{id}")] == ["met"]
+    # who shares no team says so each in their own, and it is done with the last of them
+    for who, left in (("it_one", "running"), ("security_one", "met")):
+        own = stage[who]
+        own.sync()
+        listing = own.one("checklist", key=f"order-{apart}")
+        item = own.one("item", checklist=listing["id"])
+        own.fact(f"/items/{item['id']}/marks", {"value": "done"})
+        assert [one.status for one in course.due(f"order-{apart}")] == [left]
     phone.sync()
-    assert phone.one("order", id=apart)["checklist"] is None  # they share no team; a decision ends its limit
+    assert phone.one("order", id=apart)["status"] == "done"

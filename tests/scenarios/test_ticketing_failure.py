@@ -119,12 +119,18 @@ def test_a_fault_repaired_in_time_troubles_nobody(stage: Stage) -> None:
 
 
 def test_what_was_activated_early_is_not_put_to_anybody_again(stage: Stage) -> None:
-    incident = report_fault(stage)
+    incident, commander = report_fault(stage), stage["commander"]
+    commander.sync()
+    assert "whether to activate" in commander.one("limit", key="restore")["consequence"]["en"]
     decide(stage, incident, "activate")
+    commander.sync()
+    late = "Not done in time; find out how far it is and help"
+    assert commander.one("limit", key="restore")["consequence"]["en"] == late
     stage.move(minutes=15)
-    commander = stage["commander"]
     commander.sync()
     assert commander.one("limit", key="restore")["status"] == "passed"
+    told = [one for one in commander.all("alert") if one["title"]["en"] == "Restored within 15 minutes"]
+    assert [one["body"]["en"] for one in told] == [f"{late}."]
     waiting = [one["kind"] for one in commander.all("proposal") if one["status"] == "open"]
     assert "activate" not in waiting
     assert [one for one in commander.all("alert") if "Decide: Activate" in one["title"]["en"]] == []

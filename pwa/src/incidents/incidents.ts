@@ -6,6 +6,7 @@ import { all, get, watch } from '../rows';
 import { whoIsIn } from '../self';
 import type {
   BackEntry,
+  Checklist,
   Decision,
   DecisionKind,
   Entry,
@@ -127,13 +128,25 @@ export function timelineOf(incident: Id): Readable<Entry[] | undefined> {
 
 export function orderOf(
   id: Id,
-): Readable<{ order: Order; incident: Incident | undefined; recipients: Recipient[] } | null | undefined> {
+): Readable<
+  { order: Order; incident: Incident | undefined; recipients: Recipient[]; lists: Checklist[] } | null | undefined
+> {
   return watch(async () => {
     const order = await get('order', id);
     if (!order) return null;
-    const [incident, recipients] = await Promise.all([get('incident', order.incident), all('recipient')]);
-    return { order, incident, recipients: recipients.filter((one) => one.alert === order.alert) };
-  }, ['order', 'incident', 'recipient']);
+    const [incident, recipients, lists] = await Promise.all([
+      get('incident', order.incident),
+      all('recipient'),
+      all('checklist'),
+    ]);
+    return {
+      order,
+      incident,
+      recipients: recipients.filter((one) => one.alert === order.alert),
+      // People of several teams who are ordered by hand have one each.
+      lists: lists.filter((one) => one.id === order.checklist || one.key === `order-${order.id}`),
+    };
+  }, ['order', 'incident', 'recipient', 'checklist']);
 }
 
 /** Where an alert lies as a CAP message. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,11 +14,13 @@ from server.domain.rules.continuity import Tier
 from server.domain.rules.implied import all_limits
 from server.domain.rules.lengths import Length, due
 from server.domain.rules.plans import Plan
+from server.domain.rules.words import Words
 
 OVER: Final = frozenset(
     {"service.restored", "fault.cleared", "data.restored", "situation.controlled", "power.restored"}
 )
 TROUBLE: Final = frozenset({"service.interrupted", "data.lost", "power.lost"})
+LATE: Final = Words("到时未完成，请核实进展并支援。", "Not done in time; find out how far it is and help.")
 
 
 def limits_started_by(plan: Plan, fact: str, known: Mapping[str, object] | None = None) -> tuple[LimitRule, ...]:
@@ -79,6 +81,21 @@ def due_at(
 def consequences(limit: LimitRule) -> tuple[Consequence, ...]:
     """What follows when the limit passes, in order."""
     return limit.then
+
+
+def left_to_do(plan: Plan, limit: LimitRule) -> tuple[Consequence, ...]:
+    """What follows when the limit passes once the plan is activated: nobody is asked to activate it, and who would have been
+    is told of the lateness alone, because the plan's words for them speak of that decision."""
+    asked = {one.of or plan.authority.decides for one in limit.then if one.ask == "activate"}
+    left = (one for one in limit.then if one.ask != "activate")
+    return tuple(replace(one, words=LATE) if asked & {*one.alert} else one for one in left)
+
+
+def in_words(follows: Iterable[Consequence]) -> Words | None:
+    """What consequences say, each thing once; None where they say nothing."""
+    said = list(dict.fromkeys(one.words for one in follows if one.words is not None))
+    zh, en = "；".join(one.zh.rstrip("。") for one in said), "; ".join(one.en.rstrip(".") for one in said)
+    return Words(zh, en) if said else None
 
 
 def tier_at(plan: Plan, elapsed: timedelta) -> Tier | None:
