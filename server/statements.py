@@ -78,7 +78,8 @@ class _Form:
             self.values.append((name, convert, constant))
         columns = [(column.key, column.type) for column in statement.exported_columns]
         self.row = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]
-        self.read: list[Convert] = [type_.dialect_impl(dialect).result_processor(dialect, None) for _, type_ in columns]
+        converts = [type_.dialect_impl(dialect).result_processor(dialect, None) for _, type_ in columns]
+        self.read = [(place, convert) for place, convert in enumerate(converts) if convert is not None]
 
     def bound(self, values: dict[str, Any]) -> Any:
         """The values as the driver takes them."""
@@ -104,12 +105,17 @@ class _Form:
         return cursor
 
     def rows(self, cursor: Any) -> list[Any]:
-        """What the cursor has found, converted column by column."""
+        """What the cursor has found, converted where a column is."""
         try:
             found = cursor.fetchall()
         finally:
             cursor.close()
-        if found and any(self.read):
-            columns = zip(self.read, zip(*found, strict=True), strict=True)
-            found = zip(*(one if read is None else map(read, one) for read, one in columns), strict=True)
+        if self.read:
+            found = [self._converted(row) for row in found]
         return list(map(self.row._make, found))  # type: ignore[attr-defined]
+
+    def _converted(self, row: Sequence[Any]) -> list[Any]:
+        values = list(row)
+        for place, convert in self.read:
+            values[place] = convert(values[place])
+        return values

@@ -8,7 +8,10 @@ from sqlalchemy.orm import Mapper, Session, SessionTransaction
 
 
 class Unit(Session):
-    """A session that looks rows up by their id with statements worked out once, and keeps its connection at hand."""
+    """A session that looks rows up by their id with statements worked out once, and keeps its connection at hand.
+
+    On a connection that is lent to it, with its transaction, it begins none of its own until something asks for objects.
+    """
 
     _at: tuple[SessionTransaction, Connection] | None = None
 
@@ -16,6 +19,8 @@ class Unit(Session):
         """The connection of the transaction or savepoint that this is in, as SQLAlchemy's own; asked for at every statement."""
         if arguments or options:
             return super().connection(*arguments, **options)
+        if isinstance(self.bind, Connection):
+            return self.bind
         inside = self.get_nested_transaction() or self.get_transaction()
         if self._at is not None and self._at[0] is inside and inside.is_active:
             return self._at[1]

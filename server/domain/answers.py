@@ -64,7 +64,8 @@ def answer(
 
     `person` is somebody on whose behalf (by radio) it is given. Their waiting deliveries are taken back at once.
     """
-    asked, row, revision = addressed(session, alert, person or by.id)
+    found = addressed(session, alert, person or by.id)
+    asked, row = found.alert, found.row
     rights.require(
         by,
         "alert.answer" if person in (None, by.id) else "alert.answer_for",
@@ -89,9 +90,9 @@ def answer(
     recipients.keep(session, row)
     outbox.cancel(session, [row.id])
     feed.touch(session, Board(asked.incident))
-    climbing.note_answer(session, asked, row)
+    climbing.note_answer(session, asked, row, counted=found.counted)
     _record(session, asked, row, kind, by, occurred_at, eta_minutes, reason)
-    _follow(session, asked, revision, kind, by, occurred_at)
+    _follow(session, found, kind, by, occurred_at)
     return Answered(row.id, row.answer)
 
 
@@ -119,10 +120,11 @@ def _record(
     )  # fmt: skip
 
 
-def _follow(session: Session, alert: Any, revision: str | None, kind: str, by: Standing, at: datetime) -> None:
+def _follow(session: Session, found: recipients.Found, kind: str, by: Standing, at: datetime) -> None:
     """Let the plan know of answers it waits for; a call for help goes to the leadership group."""
-    plan = plans.rules_of(session, revision)
-    running, waited = limits.running(session, alert.incident), _awaited(revision, plan)
+    alert, plan = found.alert, plans.rules_of(session, found.revision)
+    running = limits.running(session, alert.incident) if found.limited else []
+    waited = _awaited(found.revision, plan)
     if not running and not waited and kind != "need_help":
         return
     incident = session.get(incidents.Incident, alert.incident)
@@ -159,7 +161,7 @@ _heard: dict[str, frozenset[str]] = {}  # revisions never change
 
 def receive(session: Session, alert: str, person: str, kind: str, channel: str, occurred_at: datetime) -> None:
     """Record that an alert reached the person's phone (delivered) or was opened there."""
-    asked, row, _ = addressed(session, alert, person)
+    asked, row, *_ = addressed(session, alert, person)
     before = dict(vars(row))
     changed = row.delivered_at is None or (kind == "opened" and row.opened_at is None)
     row.told_at = row.told_at or occurred_at

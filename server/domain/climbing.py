@@ -214,10 +214,11 @@ _DOING: dict[str, Callable[[Session, Incident, Alert, Step], None]] = {
 }  # fmt: skip
 
 
-def note_answer(session: Session, alert: Any, row: Any) -> None:
-    """Let the steps know of an answer: a quorum is counted anew, a leader who cannot come is succeeded at once, and who
-    said they come is expected. `alert` and `row` have the columns of an alert and of its recipient."""
-    recount(session, alert)
+def note_answer(session: Session, alert: Any, row: Any, *, counted: bool) -> None:
+    """Let the steps know of an answer: a quorum is counted anew, where any is `counted`, a leader who cannot come is succeeded
+    at once, and who said they come is expected. `alert` and `row` have the columns of an alert and of its recipient."""
+    if counted:
+        recount(session, alert)
     if row.answer == "cannot" and alert.team is not None:
         for step in steps.successions(session, alert.id):
             step.due_at = min(step.due_at, now())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, String, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -103,16 +103,17 @@ def end(session: Session, limit: Limit, status: str, at: datetime | None = None)
 def running(session: Session, incident: str) -> list[Limit]:
     """The limits of an incident that run or pause, earliest first."""
     session.flush()
-    if _ANY.first(session, incident=incident) is None:
+    if not _ANY.first(session, incident=incident).found:
         return []
     return list(session.scalars(_RUNNING, {"incident": incident}))
 
 
-_ANY = Statement(
-    select(Limit.id)
-    .where(Limit.incident == bindparam("incident"), or_(Limit.status == RUNNING, Limit.status == PAUSED))
-    .limit(1)
-)
+def are_running(incident: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether an incident has limits that run or pause, for statements that ask for more than that."""
+    return exists().where(Limit.incident == incident, or_(Limit.status == RUNNING, Limit.status == PAUSED))
+
+
+_ANY = Statement(select(are_running(bindparam("incident", type_=Limit.incident.type)).label("found")))
 _RUNNING = (
     select(Limit)
     .where(Limit.incident == bindparam("incident"), Limit.status.in_((RUNNING, PAUSED)))

@@ -8,18 +8,21 @@ import orjson
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from server.domain import feed, timeline
+from server.domain import feed, limits, steps, timeline
 from server.domain.alerts import Alert, Recipient
 from server.domain.incidents import Incident
 from server.statements import Statement
 
 
 class Found(NamedTuple):
-    """What the rules ask of an alert and all of one person's row of it, fresh and locked; the revision of the incident's plan."""
+    """What the rules ask of an alert and all of one person's row of it, fresh and locked; of the incident the revision of
+    its plan, and whether quorums are counted and limits run in it."""
 
     alert: Any
     row: Any
     revision: str | None
+    counted: bool
+    limited: bool
 
 
 def find(session: Session, alert: str, person: str) -> Found | None:
@@ -31,7 +34,7 @@ def find(session: Session, alert: str, person: str) -> Found | None:
     row = SimpleNamespace(**dict(zip(_OF_ROW, found, strict=False)))
     asked = SimpleNamespace(**dict(zip(_OF_ALERT, found[len(_OF_ROW) :], strict=False)))
     timeline.note_drill(session, row.incident, found.drill)
-    return Found(asked, row, found.revision)
+    return Found(asked, row, found.revision, found.counted, found.limited)
 
 
 def keep(session: Session, row: Any) -> None:
@@ -56,12 +59,15 @@ _OF_ROW = tuple(column.name for column in _ROW.columns)
 _OF_ALERT = ("id", "incident", "order", "team", "title", "answers", "read_back", "status")
 _CHANGING = tuple(name for name in _OF_ROW if name not in ("id", "alert", "incident", "person", "team"))
 _FIND = Statement(
-    select(*_ROW.columns, *(_ALERT.c[name] for name in _OF_ALERT), _INCIDENT.c.revision, _INCIDENT.c.drill)
+    select(
+        *_ROW.columns, *(_ALERT.c[name] for name in _OF_ALERT), _INCIDENT.c.revision, _INCIDENT.c.drill,
+        steps.are_counted(_INCIDENT.c.id).label("counted"), limits.are_running(_INCIDENT.c.id).label("limited"),
+    )
     .join_from(_ROW, _ALERT, _ROW.c.alert == _ALERT.c.id)
     .join(_INCIDENT, _INCIDENT.c.id == _ALERT.c.incident)
     .where(_ROW.c.alert == bindparam("alert"), _ROW.c.person == bindparam("person"))
     .with_for_update(of=_ROW)
-)
+)  # fmt: skip
 _KEEP = Statement(
     update(_ROW).where(_ROW.c.id == bindparam("key")).values({name: bindparam(name) for name in _CHANGING})
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ForeignKey, Index, Integer, String, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, String, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import parts
@@ -102,6 +102,11 @@ def quorums(session: Session, incident: str) -> list[Step]:
     return _fetched(session, _QUORUMS, incident)
 
 
+def are_counted(incident: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether an incident has such quorums, for statements that ask for more than that."""
+    return exists().where(*_QUORUM, Step.incident == incident)
+
+
 def successions(session: Session, alert: str) -> list[Step]:
     """Who would act for a silent leader of this alert, where that still waits."""
     return _fetched(session, _SUCCESSIONS, alert)
@@ -114,9 +119,10 @@ def _fetched(session: Session, which: Statement, of: str) -> list[Step]:
 
 
 # Worked out once: they run with every answer, and mostly find nothing.
-_COUNTED = select(Step.id).where(or_(Step.status == WAITING, Step.status == MET))
-_QUORUMS = Statement(_COUNTED.where(Step.kind == "quorum", Step.incident == bindparam("of")))
-_SUCCESSIONS = Statement(_COUNTED.where(Step.kind == "succession", Step.alert == bindparam("of")))
+_COUNTED = or_(Step.status == WAITING, Step.status == MET)
+_QUORUM = (_COUNTED, Step.kind == "quorum")
+_QUORUMS = Statement(select(Step.id).where(*_QUORUM, Step.incident == bindparam("of")))
+_SUCCESSIONS = Statement(select(Step.id).where(_COUNTED, Step.kind == "succession", Step.alert == bindparam("of")))
 
 
 def overdue(session: Session, most: int) -> list[str]:

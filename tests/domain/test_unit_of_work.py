@@ -4,13 +4,15 @@ import contextvars
 import threading
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from server.db import Database, new_id
 from server.domain import feed
 from server.domain.feed import Epoch
 from server.domain.people import Team
+from server.statements import Statement
 from server.turns import Ticket, Turns
 
 who: contextvars.ContextVar[int] = contextvars.ContextVar("who")
@@ -37,6 +39,48 @@ def test_a_unit_sees_its_own_callers_context(database: Database) -> None:
     for thread in threads:
         thread.join()
     assert seen == {number: number for number in range(WRITERS)}
+
+
+READY = Statement(insert(Epoch))
+
+
+def test_who_fails_leaves_nothing_behind_by_statements_or_objects(database: Database) -> None:
+    ids = [new_id() for _ in range(WRITERS)]
+    teams = [new_id() for _ in range(WRITERS)]
+    together = threading.Barrier(WRITERS)
+    failed: set[int] = set()
+
+    def call(number: int) -> None:
+        def unit(session: Session) -> None:
+            READY.run(session, id=ids[number])
+            if number % 2:
+                session.add(
+                    Team(id=teams[number], kind="x", title={"zh": "组", "en": "team"}, rank=number, active=True)
+                )
+                session.flush()
+                READY.run(session, id=teams[number])
+            if number % 4 == 2:
+                raise ZeroDivisionError
+            if number % 4 == 3:
+                session.add(Epoch(id=ids[number]))  # its key is taken, as the flush at the end finds
+
+        together.wait()
+        try:
+            database.write(unit)
+        except (ZeroDivisionError, IntegrityError):
+            failed.add(number)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    good = {number for number in range(WRITERS) if number % 4 < 2}
+    assert failed == set(range(WRITERS)) - good
+    with database.read() as session:
+        left = set(session.scalars(select(Epoch.id).where(Epoch.id.in_([*ids, *teams]))))
+        assert left == {ids[number] for number in good} | {teams[number] for number in good if number % 2}
+        assert {team.rank for team in session.scalars(select(Team))} == {number for number in good if number % 2}
 
 
 class Uncountable:
