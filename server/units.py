@@ -19,7 +19,8 @@ class Unit(Session):
         """The connection of the transaction or savepoint that this is in, as SQLAlchemy's own; asked for at every statement."""
         if arguments or options:
             return super().connection(*arguments, **options)
-        if isinstance(self.bind, Connection):
+        # Within a savepoint not: one that nothing has used yet is begun only here, and would not undo what runs before that.
+        if isinstance(self.bind, Connection) and self.get_nested_transaction() is None:
             return self.bind
         inside = self.get_nested_transaction() or self.get_transaction()
         if self._at is not None and self._at[0] is inside and inside.is_active:

@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import insert, select
@@ -12,6 +13,7 @@ from server.db import Database, new_id
 from server.domain import feed
 from server.domain.feed import Epoch
 from server.domain.people import Team
+from server.savepoints import savepoint
 from server.statements import Statement
 from server.turns import Ticket, Turns
 
@@ -42,6 +44,23 @@ def test_a_unit_sees_its_own_callers_context(database: Database) -> None:
 
 
 READY = Statement(insert(Epoch))
+
+
+def test_what_a_savepoint_undoes_began_with_its_first_statement(database: Database) -> None:
+    first, undone, after = new_id(), new_id(), new_id()
+
+    def unit(session: Session) -> None:
+        READY.run(session, id=first)
+        with suppress(LookupError), savepoint(session):
+            READY.run(session, id=undone)
+            raise LookupError
+        with savepoint(session):
+            READY.run(session, id=after)
+
+    database.write(unit)
+    with database.read() as session:
+        assert set(session.scalars(select(Epoch.id))) >= {first, after}
+        assert session.get(Epoch, undone) is None
 
 
 def test_who_fails_leaves_nothing_behind_by_statements_or_objects(database: Database) -> None:
