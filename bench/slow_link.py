@@ -1,15 +1,19 @@
 """Draining over a slow link: 500 queued items and 20 photos over 400 kbit/s with 400 ms to and fro (C4).
 
 `python -m bench.slow_link [--items N] [--photos N] [--kilobits N] [--milliseconds N]`. A small proxy on loopback holds back what
-passes; the client sends as the app does: batches of at most 50 items and 256 KiB one after the other, then each photo in pieces
-of 256 KiB. Prints the round trips of the items and the share of the link that the photos took.
+passes; the client sends as the app does: batches of at most 50 items and 256 KiB one after the other, then each photo with the
+request that begins it, in pieces as large as the link has shown to take, the next one while the answer to the last is waited for.
+Prints the round trips of the items and the share of the link that the photos took.
 """
 
 import argparse
 import io
 import random
 import tempfile
+import threading
 import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -17,11 +21,13 @@ from PIL import Image
 from bench.writing import AS_OPERATED, signed_in
 from server.db import new_id
 from tests.faults.runner.link import Link
-from tests.faults.runner.wire import Wire
+from tests.faults.runner.wire import Reply, Wire
 from tests.house import House
 from tests.pictures import promise, tus_headers
 
-BATCH, PIECE = 50, 256 * 1024
+BATCH = 50
+PIECE, LARGEST, LAST, SECONDS, NEARLY = 256 * 1024, 1024 * 1024, 1.25, 10.0, 0.8
+"""As in the app: the first and the largest piece, how much longer a last one may be, how long one takes, when the next photo goes."""
 
 
 def main() -> None:
@@ -48,8 +54,7 @@ def main() -> None:
             trips = send(far, device, items)
             text, before = time.perf_counter() - start, link.passed["up"]
             start = time.perf_counter()
-            for id, raw in pictures:
-                upload(far, id, raw)
+            requests = Uploads(link.port, near.cookie).send(pictures)
             took = time.perf_counter() - start
             size, passed = sum(len(raw) for _, raw in pictures), link.passed["up"] - before
             share = size / (took * given.kilobits * 125) if pictures else 0.0
@@ -61,7 +66,7 @@ def main() -> None:
             )
             print(
                 f"| {len(pictures)} photos | {size / 1024:,.0f} KiB ({passed / 1024:,.0f} with heads) | "
-                f"{sum(1 + -(-len(raw) // PIECE) for _, raw in pictures)} | {took:.1f} | {share:.0%} |"
+                f"{requests} | {took:.1f} | {share:.0%} |"
             )
         finally:
             house.stop()
@@ -101,16 +106,61 @@ def send(wire: Wire, device: str, items: list[dict[str, object]]) -> int:
     return trips
 
 
-def upload(wire: Wire, id: str, raw: bytes) -> None:
-    """Send a photo piece by piece."""
-    begun = wire.call("POST", "/uploads", None, **tus_headers(promised(id, raw)))
-    assert begun.status == 201, begun
-    for offset in range(0, len(raw), PIECE):
-        answer = wire.call(
-            "PATCH", f"/uploads/{id}", raw[offset : offset + PIECE], Tus_Resumable="1.0.0", Upload_Offset=str(offset),
-            Content_Type="application/offset+octet-stream",
-        )  # fmt: skip
-        assert answer.status == 204, answer
+class Uploads:
+    """Sends photos as the app does, no more than two at a time."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._wires = deque(Wire(port, cookie) for _ in range(2))
+        self._size, self._pace = PIECE, 0.0
+        self._requests = 0
+
+    def send(self, pictures: list[tuple[str, bytes]]) -> int:
+        """Send them; returns how many requests that took."""
+        before: Future[None] | None = None
+        with ThreadPoolExecutor(2) as pool:
+            for id, raw in pictures:
+                leaving = threading.Event()
+                mine = pool.submit(self._upload, id, raw, leaving)
+                leaving.wait()
+                if before is not None:
+                    before.result()
+                before = mine
+            if before is not None:
+                before.result()
+        return self._requests
+
+    def _upload(self, id: str, raw: bytes, leaving: threading.Event) -> None:
+        wire, offset = self._wires.popleft(), 0
+        try:
+            while offset < len(raw):
+                left = len(raw) - offset
+                size = left if left <= self._size * LAST else self._size
+                timer = threading.Timer(size * self._pace * NEARLY, leaving.set)
+                if size == left and self._pace:
+                    timer.start()
+                start = time.perf_counter()
+                answer = self._piece(wire, id, raw, offset, size)
+                took = time.perf_counter() - start
+                timer.cancel()
+                assert int(answer.headers["upload-offset"]) == offset + size, answer
+                offset += size
+                if size >= PIECE / 2:
+                    self._pace = took / size
+                if size >= self._size:
+                    self._size = min(self._size * 2, LARGEST, max(PIECE, int(SECONDS / self._pace)))
+        finally:
+            leaving.set()
+            self._wires.append(wire)
+
+    def _piece(self, wire: Wire, id: str, raw: bytes, offset: int, size: int) -> Reply:
+        self._requests += 1
+        piece, kind = raw[offset : offset + size], "application/offset+octet-stream"
+        if offset == 0:
+            said = {name.replace("-", "_"): value for name, value in tus_headers(promised(id, raw)).items()}
+            return wire.call("POST", "/uploads", piece, **said, Content_Type=kind)
+        return wire.call(
+            "PATCH", f"/uploads/{id}", piece, Tus_Resumable="1.0.0", Upload_Offset=str(offset), Content_Type=kind
+        )
 
 
 def promised(id: str, raw: bytes) -> dict[str, object]:

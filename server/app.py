@@ -36,6 +36,7 @@ from server.api import (
     session,
     shell,
     supplies,
+    tus,
     uploads,
 )  # fmt: skip
 from server.config import Config
@@ -76,7 +77,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     app = Application(__name__, static_folder=None)
     app.config.update(
         API_TITLE="Tocsin", API_VERSION="v1", OPENAPI_VERSION="3.1.0", SECRET_KEY=config.secret(),
-        MAX_CONTENT_LENGTH=uploads.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
+        MAX_CONTENT_LENGTH=tus.MOST_CHUNK + 1024, MAX_FORM_PARTS=10, SQLALCHEMY_DATABASE_URI="sqlite://",
         TOCSIN=config,
     )  # fmt: skip
     app.url_map.strict_slashes = False

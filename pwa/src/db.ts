@@ -63,6 +63,8 @@ export interface StoredPhoto {
   thumbnail: ArrayBuffer;
   /** Where the upload continues. */
   url: string | null;
+  /** It has been sent, in part at least; whether anything arrived only the server knows. */
+  tried?: boolean;
   state: 'waiting' | 'delivered' | 'refused';
   code?: string;
   made_at: number;

@@ -6,6 +6,7 @@ import { startKnocking } from './knock';
 import { pending } from './outbox';
 import { note } from './status';
 import { sync } from './sync';
+import { forgetLink } from './uploads';
 
 const EVERY_MS = 30_000;
 const LAST_WORD_MS = 1_000;
@@ -15,6 +16,7 @@ export function startTriggers(): () => void {
   const now = () => void sync();
   const online = () => {
     networkBack();
+    forgetLink();
     now();
   };
   let lastWord: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,5 @@
 """Photos over HTTP: resumable uploads (tus 1.0) and the re-encoded pictures."""
 
-import base64
 import errno
 import fcntl
 import hashlib
@@ -8,12 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from flask import Response, current_app, g, make_response, request, send_file
+from flask import Response, current_app, g, request, send_file
 from sqlalchemy.orm import Session
 
-from server.api import http
+from server.api import http, tus
 from server.api.doors import Door
 from server.api.fields import clean_id
 from server.clock import now
@@ -23,21 +22,10 @@ from server.domain.field_reports import Photo, Report, Upload
 from server.exports.pictures import PictureRefused, reencode
 
 blp = http.blueprint("uploads")
-VERSION = "1.0.0"
-MOST_CHUNK = 4 * 1024 * 1024
+BYTES: dict[str, Any] = {"content": {tus.PIECE: {"schema": {"type": "string", "format": "binary"}}}}
 PICTURES = Door(inside=1, waiting=100, seconds=40.0)
 """A photo takes more of the processor than everything else; one at a time in each process leaves the rest to the facts."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-class OffsetWrong(errors.Conflict):
-    """A piece does not begin where the server is; the phone goes on from `offset`."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(
-            "offset_wrong", "续传位置不符。", "The offset is not where the server is.", state={"offset": offset}
-        )
-        self.headers = {"Upload-Offset": str(offset), "Tus-Resumable": VERSION}
 
 
 def _folder() -> Path:
@@ -51,39 +39,35 @@ def _limit() -> int:
     return config.photo_limit
 
 
-def _answer(status: int, **headers: object) -> Response:
-    response = make_response("", status)
-    response.headers["Tus-Resumable"] = VERSION
-    response.headers["Cache-Control"] = "no-store"
-    for name, value in headers.items():
-        response.headers[name.replace("_", "-")] = str(value)
-    return response
-
-
 @blp.route("/uploads", methods=["OPTIONS"])
 @blp.response(204)
 def options() -> Response:
     """What this server can do for uploads."""
-    return _answer(
+    return tus.answer(
         204,
-        Tus_Version=VERSION,
-        Tus_Extension="creation,checksum",
+        Tus_Version=tus.VERSION,
+        Tus_Extension=tus.EXTENSIONS,
         Tus_Max_Size=_limit(),
         Tus_Checksum_Algorithm="sha256",
     )
 
 
 @blp.route("/uploads", methods=["POST"])
+@blp.doc(
+    requestBody={**BYTES, "description": "The photo from its beginning, as much of it as the sender likes, or nothing."}
+)
 @blp.response(201, description="Created, or known already; Location and Upload-Offset say where to go on.")
 def create() -> Response:
-    """Begin the upload of a photo that a report has promised."""
-    _require_version()
-    length = _number("Upload-Length")
+    """Begin the upload of a photo that a report has promised, and take the bytes that come with it if it has none yet."""
+    tus.require_version()
+    length = tus.number("Upload-Length")
     if length > _limit():
         raise http.BadJson("too_large", 413)
     if length == 0:
         raise errors.Refused("picture_empty", "照片内容为空。", "The photo is empty.", path="Upload-Length")
-    words = _metadata(request.headers.get("Upload-Metadata", ""))
+    if tus.carries_bytes() and (request.content_length or 0) > length:
+        raise http.BadJson("too_large", 413)
+    words = tus.metadata()
     id, sha256 = clean_id(words.get("id")), words.get("sha256", "").lower()
     if id is None or len(sha256) != 64:
         raise errors.Refused(
@@ -111,8 +95,15 @@ def create() -> Response:
             return 0
         return known.offset
 
-    offset = http.write(unit)
-    return _answer(201, Location=f"/api/v1/uploads/{id}", Upload_Offset=offset)
+    offset, location = http.write(unit), f"/api/v1/uploads/{id}"
+    if offset == 0 and tus.carries_bytes():
+        try:
+            return _take(id, 0, 201, Location=location)
+        except tus.OffsetWrong as elsewhere:
+            offset = elsewhere.offset  # another sender was here meanwhile
+    if offset == length:
+        _clear(id)
+    return tus.answer(201, Location=location, Upload_Offset=offset)
 
 
 @blp.route("/uploads/<upload>", methods=["HEAD"])
@@ -120,53 +111,71 @@ def create() -> Response:
 def head(upload: str) -> Response:
     """How much of a photo has arrived."""
     found = http.read(lambda session: _mine(session, upload))
-    return _answer(200, Upload_Offset=found.offset, Upload_Length=found.length)
+    if found.offset == found.length:
+        _clear(upload)
+    return tus.answer(200, Upload_Offset=found.offset, Upload_Length=found.length)
 
 
 @blp.route("/uploads/<upload>", methods=["PATCH"])
+@blp.doc(requestBody={**BYTES, "required": True})
 @blp.response(204, description="Taken; Upload-Offset says how much there is now.")
 def append(upload: str) -> Response:
     """Add a piece at the offset the server is at."""
-    _require_version()
-    if request.mimetype != "application/offset+octet-stream":
+    tus.require_version()
+    if request.mimetype != tus.PIECE:
         raise http.BadJson("media_type", 415)
-    offset = _number("Upload-Offset")
-    _fits(http.read(lambda session: _mine(session, upload)), offset, 0)
-    piece = request.stream.read(MOST_CHUNK + 1)
-    if len(piece) > MOST_CHUNK:
-        raise http.BadJson("too_large", 413)
-    checksum = request.headers.get("Upload-Checksum", "")
-    if checksum and checksum != "sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode():
+    offset = tus.number("Upload-Offset")
+    _fits(http.read(lambda session: _mine(session, upload)), offset, request.content_length or 0)
+    return _take(upload, offset, 204)
+
+
+def _take(upload: str, offset: int, status: int, **headers: object) -> Response:
+    """Keep the bytes of the request, as many as come; the answer says how far the photo has come."""
+    try:
+        for part in tus.parts():
+            offset = _keep(upload, offset, part)
+    except tus.ChecksumWrong:
         return http.problem(
             460, "checksum_mismatch", "数据校验不符，请重传。", "The checksum does not match; send it again."
         )
-    path = _folder() / f"{upload}.part"
-    try:
-        with _held(path) as file:
-            found = http.read(lambda session: _mine(session, upload))  # afresh: another sender may have been here
-            if found.state != "open":
-                path.unlink(missing_ok=True)  # it was whole before we came, and opening made the file anew
-            _fits(found, offset, len(piece))
-            if found.state == "open":
-                file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted
-                file.seek(offset)
-                file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-                if offset + len(piece) == found.length:
-                    _finish(upload, path, found)
-                else:
-                    http.write(lambda session: _move(session, upload, offset, offset + len(piece)))
     except BlockingIOError:
         return http.problem(
             423, "upload_held", "另一处正在上传这张照片。", "Somebody else is sending this photo right now.",
-            headers={"Retry-After": "1", "Tus-Resumable": VERSION},
+            headers={"Retry-After": "1", "Tus-Resumable": tus.VERSION},
         )  # fmt: skip
     except OSError as error:
         if error.errno in NO_ROOM:
             raise errors.Full from None
         raise
-    return _answer(204, Upload_Offset=offset + len(piece))
+    return tus.answer(status, Upload_Offset=offset, **headers)
+
+
+def _keep(upload: str, offset: int, part: bytes) -> int:
+    """Write bytes and record that they are there, whole with the last of them; returns the offset reached.
+
+    Raises BlockingIOError when another sender is at it, OffsetWrong when one has been.
+    """
+    path, reached = _folder() / f"{upload}.part", offset + len(part)
+    with _held(path) as file:
+        found = http.read(lambda session: _mine(session, upload))  # afresh: another sender may have been here
+        if found.state != "open":
+            path.unlink(missing_ok=True)  # it was whole before we came, and opening made the file anew
+        _fits(found, offset, len(part))
+        file.truncate(offset)  # what a crash left beyond the recorded offset is not trusted
+        file.seek(offset)
+        file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+        if reached == found.length:
+            _finish(upload, path, found)
+        else:
+            http.write(lambda session: _move(session, upload, offset, reached))
+    return reached
+
+
+def _clear(upload: str) -> None:
+    """Remove the pieces of a photo that is whole: a server that died right after it was has left them."""
+    (_folder() / f"{upload}.part").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -181,7 +190,7 @@ def _held(path: Path) -> Iterator[BinaryIO]:
 def _fits(found: Upload, offset: int, more: int) -> None:
     """Raise when the piece does not begin where the server is, or leads past the end."""
     if offset != found.offset:
-        raise OffsetWrong(found.offset)
+        raise tus.OffsetWrong(found.offset)
     if offset + more > found.length:
         raise http.BadJson("too_large", 413)
 
@@ -190,7 +199,7 @@ def _move(session: Session, upload: str, before: int, after: int) -> None:
     """Record that bytes have arrived, once."""
     row = session.get(Upload, upload, with_for_update=True, populate_existing=True)
     if row is None or row.offset != before:
-        raise OffsetWrong(row.offset if row else 0)
+        raise tus.OffsetWrong(row.offset if row else 0)
     row.offset = after
 
 
@@ -278,31 +287,4 @@ def _mine(session: Session, upload: str) -> Upload:
         raise errors.Gone("upload_gone", "上传已过期，请重新开始。", "The upload has expired; begin again.")
     if found is None or found.person != g.standing.id:
         raise errors.NotFound("upload_unknown", "没有这个上传任务。", "There is no such upload.")
-    return found
-
-
-def _require_version() -> None:
-    if request.headers.get("Tus-Resumable") != VERSION:
-        raise errors.Refused(
-            "tus_version", "上传协议版本不符。", "The upload protocol version is not 1.0.0.", path="Tus-Resumable"
-        )
-
-
-def _number(name: str) -> int:
-    raw = request.headers.get(name, "")
-    if not raw.isascii() or not raw.isdigit() or len(raw) > 15:
-        raise errors.Refused("header_invalid", "上传参数有误。", f"{name} is not a whole number.", path=name)
-    return int(raw)
-
-
-def _metadata(raw: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in raw.split(",")[:20]:
-        name, _, value = part.strip().partition(" ")
-        try:
-            found[name] = base64.b64decode(value, validate=True).decode()
-        except ValueError:
-            raise errors.Refused(
-                "metadata_invalid", "上传说明有误。", "The upload's metadata is not valid.", path="Upload-Metadata"
-            ) from None
     return found

@@ -13,6 +13,8 @@ from werkzeug.test import EnvironBuilder
 
 from tests.cast import Stage
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 CASES = int(os.environ.get("TOCSIN_TEST_CASES", "0"))
 """How many requests for each operation on each database; 0: the short form, a share of the long one's 500,000."""
 SHORT = 6

@@ -1,6 +1,7 @@
 """Photos: sent in pieces, refused when they are none, and served without what they carried besides the picture."""
 
 import base64
+import fcntl
 import hashlib
 import io
 import struct
@@ -33,14 +34,18 @@ class Sending:
     report: str
     incident: str
 
-    def begin(self, **other: str) -> TestResponse:
-        return self.phone.call("POST", "/uploads", headers={**tus_headers(self.photo), **other})
+    def begin(self, piece: bytes = b"", kind: str | None = None, /, **other: str) -> TestResponse:
+        """Create the upload, with its first bytes where there are any."""
+        kind = kind or (PIECE if piece else None)
+        headers = {**tus_headers(self.photo), **other}
+        return self.phone.call("POST", "/uploads", data=piece, content_type=kind, headers=headers)
 
-    def send(self, piece: bytes, offset: int = 0, kind: str = PIECE, checksum: str = "") -> TestResponse:
+    def send(self, piece: bytes, offset: int = 0, kind: str = PIECE, checksum: str = "", **more: Any) -> TestResponse:
         said = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(offset)}
         if checksum:
             said["Upload-Checksum"] = checksum
-        return self.phone.call("PATCH", f"/uploads/{self.photo['id']}", data=piece, content_type=kind, headers=said)
+        path = f"/uploads/{self.photo['id']}"
+        return self.phone.call("PATCH", path, data=piece, content_type=kind, headers=said, **more)
 
     def offset(self) -> int:
         answer = self.phone.call("HEAD", f"/uploads/{self.photo['id']}")
@@ -98,6 +103,90 @@ def test_a_photo_arrives_in_pieces_and_goes_on_where_it_stopped(stage: Stage) ->
         assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
         assert "sandbox" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_photo_that_comes_with_the_first_request_needs_no_other(stage: Stage) -> None:
+    sending = promised(stage, picture := jpeg())
+    said = sending.phone.call("OPTIONS", "/uploads").headers["Tus-Extension"]
+    assert "creation-with-upload" in said.split(",")
+    answer = sending.begin(picture)
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, str(len(picture)))
+    assert answer.headers["Location"] == f"/api/v1/uploads/{sending.photo['id']}"
+    assert sending.shown()["state"] == "delivered"
+    again = sending.begin(picture)
+    assert (again.status_code, again.headers["Upload-Offset"]) == (201, str(len(picture)))
+    assert served(stage["commander"], sending)[0].status_code == 200
+
+
+def test_the_first_bytes_come_with_the_request_and_count_once(stage: Stage) -> None:
+    sending = promised(stage, picture := jpeg())
+    assert sending.begin(picture[:1000], "application/octet-stream").headers["Upload-Offset"] == "0", "no piece"
+    assert sending.begin(picture[:1000]).headers["Upload-Offset"] == "1000"
+    again = sending.begin(picture)
+    assert (again.status_code, again.headers["Upload-Offset"]) == (201, "1000"), "the bytes are not taken again"
+    assert sending.offset() == 1000
+    assert sending.send(picture[1000:], 1000).status_code == 204
+    assert sending.shown()["state"] == "delivered"
+
+
+def test_the_first_bytes_obey_the_rules_of_every_piece(stage: Stage) -> None:
+    sending = promised(stage, picture := jpeg())
+    assert sending.begin(picture + b"x").status_code == 413
+    assert sending.phone.call("HEAD", f"/uploads/{sending.photo['id']}").status_code in (404, 410), "not even begun"
+    assert sending.begin(picture[:1000], **{"Upload-Checksum": "sha256 " + "A" * 43 + "="}).status_code == 460
+    assert sending.offset() == 0
+    path = folder(stage) / f"{sending.photo['id']}.part"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        held = sending.begin(picture)
+        assert (held.status_code, held.headers["Retry-After"]) == (423, "1")
+    wrong = sending.begin(picture[:-1] + bytes([picture[-1] ^ 1]))
+    assert (wrong.status_code, wrong.get_json()["code"]) == (409, "hash_mismatch")
+    assert sending.offset() == 0
+    assert sending.begin(picture).headers["Upload-Offset"] == str(len(picture))
+    other = promised(stage, b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    refused = other.begin(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "not_a_picture")
+    stranger = Sending(stage["outsider"], other.photo, other.report, other.incident)
+    assert stranger.begin(b"x").status_code == 404
+
+
+class Lost:
+    """A request's body that comes no further: its sender has lost the network, and says nothing."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = io.BytesIO(content)
+        self.patience: list[float | None] = []
+
+    def read(self, size: int = -1) -> bytes:
+        some = self.content.read(size)
+        if some:
+            return some
+        raise TimeoutError
+
+    def gettimeout(self) -> None:
+        return None
+
+    def settimeout(self, seconds: float | None) -> None:
+        self.patience.append(seconds)
+
+
+def test_a_piece_that_comes_no_further_is_waited_for_a_while_and_kept_as_far_as_it_came(stage: Stage) -> None:
+    sending = promised(stage, picture := jpeg())
+    sending.begin()
+    body = Lost(picture[:2000])
+    given: dict[str, Any] = {"wsgi.input": body, "gunicorn.socket": body, "wsgi.input_terminated": True}
+    given["CONTENT_LENGTH"] = str(len(picture))
+    answer = sending.send(picture, environ_overrides=given)
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, "2000")
+    assert set(body.patience[0::2]) == {30.0}
+    assert set(body.patience[1::2]) == {None}, "the connection is given back as it was"
+    assert sending.offset() == 2000
+    given |= {"wsgi.input": Lost(picture[2000:3000]), "CONTENT_LENGTH": str(len(picture) - 2000)}
+    wrong = "sha256 " + "A" * 43 + "="
+    assert sending.send(picture[2000:], 2000, checksum=wrong, environ_overrides=given).status_code == 460
+    assert sending.offset() == 2000
 
 
 def test_a_piece_hurt_on_the_way_is_asked_for_again(stage: Stage) -> None:

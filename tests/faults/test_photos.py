@@ -5,6 +5,8 @@ import hashlib
 import json
 import random
 import resource
+import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -52,9 +54,10 @@ class Sender:
         assert self.wire.call("PUT", f"/reports/{self.report}", report).status == 201
         self.id = self.promise["id"]
 
-    def begin(self) -> Reply:
+    def begin(self, piece: bytes = b"", cut: str = "") -> Reply:
+        """Create the upload, with its first bytes where there are any."""
         headers = {name.replace("-", "_"): value for name, value in tus_headers(self.promise).items()}
-        return self.wire.call("POST", "/uploads", None, **headers)
+        return self.wire.call("POST", "/uploads", piece, cut, **headers, **({"Content_Type": PIECE} if piece else {}))
 
     def offset(self) -> int:
         """Where the server is, asked until it answers."""
@@ -73,6 +76,27 @@ class Sender:
             "PATCH", f"/uploads/{self.id}", piece, cut, Tus_Resumable="1.0.0", Upload_Offset=str(offset), Content_Type=PIECE,
             Upload_Checksum="sha256 " + base64.b64encode(hashlib.sha256(piece).digest()).decode(),
         )  # fmt: skip
+
+    def reaches(self, *wanted: int) -> bool:
+        """Whether the server comes to stand there: what is in its sockets when the sender is gone is still being read."""
+        for _ in range(100):
+            if self.offset() in wanted:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def break_off(self, offset: int, piece: bytes, after: int, *, reset: bool) -> None:
+        """Promise a piece and be gone after some of its bytes: hung up, or with the connection reset."""
+        head = (
+            f"PATCH /api/v1/uploads/{self.id} HTTP/1.1\r\nHost: localhost:{self.house.port}\r\nX-Tocsin: 1\r\n"
+            f"Cookie: tocsin={self.wire.cookie}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\n"
+            f"Content-Type: {PIECE}\r\nContent-Length: {len(piece)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.house.port)) as line:
+            line.sendall(head.encode() + piece[:after])
+            time.sleep(0.3)  # a reset throws away what the server has not read yet
+            if reset:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def state(self) -> str:
         reply = self.wire.call("POST", "/changes", {"cursors": {}})
@@ -102,10 +126,7 @@ def test_cut_or_killed_at_every_boundary_a_photo_arrives_whole(house: House) -> 
         elif number % 3 == 1:
             with pytest.raises(Lost):
                 sender.send(start, piece, AFTER)
-            for _ in range(100):
-                if sender.offset() == start + len(piece):
-                    break
-                time.sleep(0.05)
+            assert sender.reaches(start + len(piece))
             assert sender.send(start, piece).status == 409, "it has been taken although nobody heard so"
         else:
             with pytest.raises(Lost):
@@ -123,29 +144,50 @@ def test_cut_or_killed_at_every_boundary_a_photo_arrives_whole(house: House) -> 
     sender.wire.hang_up()
 
 
-def test_the_public_tus_client_resumes_through_a_kill_of_the_server(house: House, tmp_path: Path) -> None:
-    photo = padded(160_000)
-    sender, file = Sender(house, photo), tmp_path / "photo.jpg"
-    file.write_bytes(photo)
-    metadata = {"id": sender.id, "sha256": hashlib.sha256(photo).hexdigest(), "mime": "image/jpeg"}
-    node = "node" if build_web.node_of_machine() else build_web.node_of_package()[0]
-    endpoint, cookie = f"{house.url}/api/v1/uploads", f"tocsin={sender.wire.cookie}"
-    command = [node, str(CLIENT), str(ROOT / "pwa"), endpoint, cookie, json.dumps(metadata), str(file)]
-    sender.wire.hang_up()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
-        assert client.stdout is not None
-        try:
-            assert json.loads(client.stdout.readline())["accepted"] == 20_000
-            house.kill("web")
-            house.start("web")
-            said = [json.loads(line) for line in client.stdout]
-            assert client.wait(90) == 0, said
-        finally:
-            client.kill()
-    assert said[-1]["done"], said
-    assert said[-1]["offsets"][-1] == len(photo)
+def test_what_came_before_the_cut_stays_and_only_the_rest_is_sent_again(house: House) -> None:
+    photo = padded(900_000)
+    sender = Sender(house, photo)
+    with pytest.raises(Lost):
+        sender.begin(photo[:20_000], BEFORE)
+    assert sender.reaches(10_000), "the first request is cut"
+    part = 256 * 1024
+    sender.break_off(10_000, photo[10_000:], 17_001, reset=False)
+    assert sender.reaches(27_001)
+    sender.break_off(27_001, photo[27_001:], part, reset=False)
+    at = 27_001 + part
+    assert sender.reaches(at), "cut where the server writes"
+    sender.break_off(at, photo[at:], part + 60_000, reset=True)
+    assert sender.reaches(at + part + 60_000, at + part + 60_000 // 8_192 * 8_192), "of a reset, all that was read"
+    at = sender.offset()
+    assert sender.send(at, photo[at:]).status == 204
     assert sender.state() == "delivered"
     sender.wire.hang_up()
+
+
+def test_the_public_tus_client_resumes_through_a_kill_of_the_server(house: House, tmp_path: Path) -> None:
+    node = "node" if build_web.node_of_machine() else build_web.node_of_package()[0]
+    for with_first in ("no", "yes"):
+        photo = padded(160_000)
+        sender, file = Sender(house, photo), tmp_path / "photo.jpg"
+        file.write_bytes(photo)
+        metadata = {"id": sender.id, "sha256": hashlib.sha256(photo).hexdigest(), "mime": "image/jpeg"}
+        endpoint, cookie = f"{house.url}/api/v1/uploads", f"tocsin={sender.wire.cookie}"
+        command = [node, str(CLIENT), str(ROOT / "pwa"), endpoint, cookie, json.dumps(metadata), str(file), with_first]
+        sender.wire.hang_up()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+            assert client.stdout is not None
+            try:
+                assert json.loads(client.stdout.readline())["accepted"] == 20_000
+                house.kill("web")
+                house.start("web")
+                said = [json.loads(line) for line in client.stdout]
+                assert client.wait(90) == 0, said
+            finally:
+                client.kill()
+        assert said[-1]["done"], said
+        assert said[-1]["offsets"][-1] == len(photo)
+        assert sender.state() == "delivered"
+        sender.wire.hang_up()
 
 
 def test_a_full_disk_takes_no_photo_but_still_takes_words(house: House) -> None:

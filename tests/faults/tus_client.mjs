@@ -1,15 +1,15 @@
-/* The public tus-js-client against our server: `node tus_client.mjs PWA ENDPOINT COOKIE METADATA FILE [UPLOAD_URL]`; says what became of it. */
+/* The public tus-js-client against our server: `node tus_client.mjs PWA ENDPOINT COOKIE METADATA FILE WITH_FIRST`; says what became of it. */
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-const [pwa, endpoint, cookie, metadata, file, uploadUrl] = process.argv.slice(2);
+const [pwa, endpoint, cookie, metadata, file, withFirst] = process.argv.slice(2);
 const tus = createRequire(join(pwa, 'package.json'))('tus-js-client');
 const offsets = [];
 const upload = new tus.Upload(readFileSync(file), {
   endpoint,
-  uploadUrl: uploadUrl || null,
+  uploadDataDuringCreation: withFirst === 'yes',
   metadata: JSON.parse(metadata),
   headers: { Cookie: cookie, 'X-Tocsin': '1', Origin: new URL(endpoint).origin },
   chunkSize: 20_000,

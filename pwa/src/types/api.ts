@@ -2609,7 +2609,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin the upload of a photo that a report has promised. */
+        /** Begin the upload of a photo that a report has promised, and take the bytes that come with it if it has none yet. */
         post: {
             parameters: {
                 query?: never;
@@ -2617,7 +2617,12 @@ export interface paths {
                 path?: never;
                 cookie?: never;
             };
-            requestBody?: never;
+            /** @description The photo from its beginning, as much of it as the sender likes, or nothing. */
+            requestBody?: {
+                content: {
+                    "application/offset+octet-stream": string;
+                };
+            };
             responses: {
                 /** @description Created, or known already; Location and Upload-Offset say where to go on. */
                 201: {
@@ -2700,7 +2705,11 @@ export interface paths {
                 };
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody: {
+                content: {
+                    "application/offset+octet-stream": string;
+                };
+            };
             responses: {
                 /** @description Taken; Upload-Offset says how much there is now. */
                 204: {

@@ -32,6 +32,7 @@ class FieldPhone:
         self.cursors: dict[str, int] = {}
         self.rows: Rows = {}
         self.photos: dict[str, bytes] = {}
+        self.tried: set[str] = set()
         self.counts: Counter[str] = Counter()
         self._log = (folder / "log.jsonl").open("a")
         self._log_lock = threading.Lock()
@@ -158,9 +159,17 @@ class FieldPhone:
     def _upload(self, id: str, photo: bytes) -> None:
         given = {"id": id, "sha256": hashlib.sha256(photo).hexdigest(), "mime": "image/jpeg"}
         metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in given.items())
+        piece, cut = b"", WHOLE
+        if id not in self.tried:  # the first bytes go with the first request, and only then
+            self.tried.add(id)
+            piece, cut = photo[:CHUNK], self._cut_of_a_piece()
         reply = self.wire.call(
-            "POST", "/uploads", None, Tus_Resumable="1.0.0", Upload_Length=str(len(photo)), Upload_Metadata=metadata
-        )
+            "POST", "/uploads", piece, cut, Tus_Resumable="1.0.0", Upload_Length=str(len(photo)), Upload_Metadata=metadata,
+            Content_Type="application/offset+octet-stream",
+        )  # fmt: skip
+        if reply.status == 423:
+            self._held()
+            return
         if reply.status == 404:
             self.note("photo", id=id, state="not promised")  # its report was refused
             del self.photos[id]
@@ -168,14 +177,12 @@ class FieldPhone:
         offset = int(reply.headers.get("upload-offset", "-1"))
         while 0 <= offset < len(photo):
             piece = photo[offset : offset + CHUNK]
-            cut = self.random.choice((AFTER, UNHEARD)) if self.random.random() < 0.05 else WHOLE
             reply = self.wire.call(
-                "PATCH", f"/uploads/{id}", piece, cut, Tus_Resumable="1.0.0", Upload_Offset=str(offset),
+                "PATCH", f"/uploads/{id}", piece, self._cut_of_a_piece(), Tus_Resumable="1.0.0", Upload_Offset=str(offset),
                 Content_Type="application/offset+octet-stream",
             )  # fmt: skip
             if reply.status == 423:
-                self.counts["held"] += 1  # the request that was cut off is still being worked on
-                time.sleep(0.1)
+                self._held()
                 return
             if reply.status not in (204, 409):
                 self.note("whole", status=reply.status, code=(reply.body or {}).get("code"))
@@ -184,6 +191,13 @@ class FieldPhone:
         if offset == len(photo):
             self.note("photo", id=id, state="sent")
             del self.photos[id]
+
+    def _cut_of_a_piece(self) -> str:
+        return self.random.choice((BEFORE, AFTER, UNHEARD)) if self.random.random() < 0.05 else WHOLE
+
+    def _held(self) -> None:
+        self.counts["held"] += 1  # the request that was cut off is still being worked on
+        time.sleep(0.1)
 
     def pull(self) -> None:
         """Pull until nothing more is there, keeping rows and cursors as the app does."""
