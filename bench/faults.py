@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0, help="facts a second and phone, at most")
     parser.add_argument("--every", type=float, nargs=2, default=(0.3, 1.2), help="seconds between two misfortunes")
     parser.add_argument("--postgresql", action="store_true", help="with a PostgreSQL server that is killed too")
+    parser.add_argument(
+        "--restores", type=int, default=0, help="how often all is lost but a backup from seconds before"
+    )
     given = parser.parse_args()
     totals: Counter[str] = Counter()
     started = time.monotonic()
@@ -31,7 +34,7 @@ def main() -> int:
         folder = Path(tempfile.mkdtemp(prefix=f"tocsin-faults-{seed}-"))
         outcome = play(
             folder, seed, given.seconds, postgresql=given.postgresql, phones=given.phones, rate=given.rate,
-            every=tuple(given.every),
+            every=tuple(given.every), restores=given.restores,
         )  # fmt: skip
         print(outcome, flush=True)
         totals.update(outcome.verdict.figures)

@@ -137,6 +137,15 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def named_id(owner: str, name: str) -> str:
+    """The id of what follows from something else and from nothing more: the same whenever it is made anew.
+
+    Orders, alerts and checklist items of a plan have such ids, so that what a phone says of them still fits after a backup
+    from before them was restored.
+    """
+    return str(uuid_utils.uuid5(uuid_utils.UUID(owner), name))
+
+
 class Database:
     """An open database with its unit of work.
 

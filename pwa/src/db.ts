@@ -32,6 +32,8 @@ export interface Entry {
   attempts: number;
   /** Phone time in ms before which the server asked not to be asked again. */
   not_before: number;
+  /** What it speaks of is not there since a backup was restored; another phone may bring it back. */
+  missing?: boolean;
 }
 export interface SentEntry extends Entry {
   /** Phone time in ms. */

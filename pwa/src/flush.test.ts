@@ -277,31 +277,21 @@ test('an entry larger than any batch goes to the tray without blocking the other
   expect(await tray()).toMatchObject([{ code: 'too_large' }]);
 });
 
-test('the server was restored from a backup: what it had acknowledged is offered again, nothing doubles', async () => {
-  for (let n = 0; n < 5; n++) await tally(n);
-  await flush(phone);
-  const lost = [...server.facts.keys()].slice(3);
-  lost.forEach((id) => server.facts.delete(id));
-  server.epoch = 'epoch-2';
-  await tally(5);
-  await flush(phone);
-  expect(server.facts.size).toBe(6);
-  expect(await phone.meta('epoch')).toBe('epoch-2');
-  expect(await kept()).toBe(0);
-});
-
-test('what was acknowledged more than 14 days ago is not offered again', async () => {
+test("C7 a wait does not become a day when the phone's clock is put back", async () => {
   await tally(1);
+  server.interrupts.push(() => server.problem(429, 'throttled', {}, { 'Retry-After': '60' }));
+  expect((await flush(phone)).state).toBe('busy');
+  vi.useFakeTimers({ now: Date.now() - 24 * 3600_000, toFake: ['Date'] });
+  server.interrupts.push(() =>
+    server.json({ results: [{ id: server.batches()[0]!.items[0]!.id, status: 'retry_later' }] }),
+  );
+  const put_off = await flush(phone);
+  expect(put_off.state).toBe('done');
+  vi.setSystemTime(Date.now() - 24 * 3600_000);
   await flush(phone);
-  await phone.write(['sent'], async (tx) => {
-    const [entry] = await tx.objectStore('sent').getAll();
-    await tx.objectStore('sent').put({ ...entry!, sent_at: Date.now() - 15 * 24 * 3600_000 });
-  });
-  server.facts.clear();
-  server.epoch = 'epoch-2';
-  await tally(2);
-  await flush(phone);
+  vi.useRealTimers();
   expect(server.facts.size).toBe(1);
+  expect(await kept()).toBe(0);
 });
 
 test('a server that only ever says the epoch changed does not hold the sender in a circle', async () => {

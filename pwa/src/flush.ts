@@ -32,7 +32,8 @@ const FEWEST_ITEMS = 5;
 let failures = 0;
 /** Fewer after a time-out: on a slow link a large batch may never come through whole. */
 let atOnce = MAX_ITEMS;
-/** Until then the server asked not to be asked, or only a timer may try. */
+/** Between these the server asked not to be asked, or only a timer may try; before them the phone's clock was put back. */
+let quietFrom = 0;
 let quietUntil = 0;
 let asked = false;
 
@@ -41,7 +42,8 @@ let asked = false;
  * connection; a wait that the server itself asked for is always kept.
  */
 export function flush(store: Store, eager = true): Promise<Outcome> {
-  if (quietUntil > Date.now() && (asked || !eager)) {
+  const at = Date.now();
+  if (quietFrom <= at && at < quietUntil && (asked || !eager)) {
     return Promise.resolve({ state: asked ? 'busy' : 'offline', retryAt: quietUntil });
   }
   return exclusive(`tocsin-flush-${store.person}`, () => drain(store));
@@ -192,7 +194,8 @@ export function heard(more: Partial<Connection> = {}): void {
 function backOff(retryAfter: number | null): number {
   const grown = Math.min(CAP_MS, BASE_MS * 2 ** failures);
   failures += 1;
-  quietUntil = Date.now() + Math.max(jittered(grown), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
+  quietFrom = Date.now();
+  quietUntil = quietFrom + Math.max(jittered(grown), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
   return quietUntil;
 }
 

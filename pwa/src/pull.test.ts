@@ -2,6 +2,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { hear } from './changes';
 import type { Store, StoredRow, TrayEntry } from './db';
 import { newId } from './ids';
+import { flush } from './flush';
+import { docs } from './memory';
 import { pull } from './pull';
 import { put, waiting } from './queue';
 import { sync } from './sync';
@@ -47,6 +49,20 @@ test('a page that does not come whole in its time is asked for smaller, and larg
   await hurried(() => pull(phone));
   for (let n = 0; n < 3; n++) await pull(phone);
   expect(limits()).toEqual([500, 250, 125, 250, 500]);
+});
+
+test("C7 what the server shows counts after a pull, also when the phone's clock was put back since the answer", async () => {
+  server.row('org', 'item', 'i1', { id: 'i1', state: 'not_done' });
+  await pull(phone);
+  const effect = { type: 'item', id: 'i1', doc: { state: 'done' } } as const;
+  await put(phone, { path: '/items/i1/marks/{id}', body: { value: 'done' }, optimistic: effect });
+  expect(docs('item').get('i1')).toMatchObject({ state: 'done', pending: true });
+  await flush(phone);
+  vi.useFakeTimers({ now: Date.now() - 24 * 3600_000, toFake: ['Date'] });
+  server.row('org', 'item', 'i1', { id: 'i1', state: 'contested' });
+  await pull(phone);
+  vi.useRealTimers();
+  expect(docs('item').get('i1')).toMatchObject({ state: 'contested' });
 });
 
 test('a tombstone removes the row from its space alone', async () => {

@@ -5,7 +5,7 @@ import { announce, type Change } from './changes';
 import { type Entry, type Store, type StoredRow, type TrayEntry } from './db';
 import { changeEpoch, heard, newEpoch, stopped, type Outcome } from './flush';
 import { exclusive } from './locks';
-import { inTray, markSettled, SCHEMA, textOf } from './queue';
+import { inTray, markSettled, SCHEMA, textOf, unsettled } from './queue';
 import { moveToTray } from './tray';
 import type { ChangesAnswer, Id } from './types';
 
@@ -21,7 +21,7 @@ export function pull(store: Store): Promise<Outcome> {
 }
 
 async function pullAll(store: Store): Promise<Outcome> {
-  const began = Date.now();
+  const before = await unsettled(store);
   const first = (await store.read(['cursors'], (tx) => tx.objectStore('cursors').count())) === 0;
   try {
     for (let pages = 0; pages < MAX_PAGES; pages++) {
@@ -35,7 +35,7 @@ async function pullAll(store: Store): Promise<Outcome> {
       await take(store, answer);
       if (!answer.spaces.some((space) => space.more)) {
         if (first) await forgetStrays(store);
-        await markSettled(store, began);
+        await markSettled(store, before);
         announce({ person: null, connection: { storageFull: false } });
         return { state: 'done', retryAt: null };
       }

@@ -13,6 +13,10 @@ export const MAX_ITEMS = 50;
 /** 256 KiB less room for the envelope. */
 export const MAX_BYTES = 256 * 1024 - 2048;
 const KEPT_MS = 14 * 24 * 3600 * 1000;
+/** How long after a restored backup a fact waits for what it speaks of, which another phone may have to bring back first. */
+const COMING_BACK_MS = 24 * 3600 * 1000;
+const ASK_FIRST_MS = 5_000;
+const ASK_SELDOM_MS = 2 * 60 * 1000;
 
 export interface Fact {
   /** Made here when left out. */
@@ -113,7 +117,8 @@ export function choose(
   let bytes = 0;
   let next: number | null = null;
   for (const entry of entries) {
-    if (entry.not_before > now) {
+    // Further off than anything is ever put off: the phone's clock was put back.
+    if (entry.not_before > now && entry.not_before <= now + ASK_SELDOM_MS) {
       next = Math.min(next ?? Number.POSITIVE_INFINITY, entry.not_before);
       late.push(entry.id);
       continue;
@@ -142,7 +147,9 @@ export function itemOf(entry: Entry): BatchItem {
 /** Carries out the server's word on a batch in one transaction. Returns how many entries left the queue or were put off. */
 export async function settle(store: Store, batch: Entry[], results: BatchResult[], retryAt: number): Promise<number> {
   const asked = new Map(batch.map((entry) => [entry.id, entry]));
-  const postponed = results.filter((result) => result.status === 'retry_later').map((result) => result.id);
+  const restoredAt = (await store.meta<number>('restored_at')) ?? 0;
+  const comesBack = (result: BatchResult) => isMissing(result) && Date.now() - restoredAt < COMING_BACK_MS;
+  const postponed = results.filter((one) => one.status === 'retry_later' || comesBack(one)).map(({ id }) => id);
   const done: SentEntry[] = [];
   const refused: TrayEntry[] = [];
   const later: Entry[] = [];
@@ -157,7 +164,9 @@ export async function settle(store: Store, batch: Entry[], results: BatchResult[
         const known = ['applied', 'duplicate', 'refused', 'conflict'].includes(result.status);
         const waits =
           !known || (result.status === 'refused' && postponed.some((id) => id !== entry.id && names(entry, id)));
-        if (waits) {
+        if (comesBack(result)) {
+          later.push({ ...entry, attempts: entry.attempts + 1, not_before: askedNext(entry.attempts), missing: true });
+        } else if (waits) {
           later.push({ ...entry, attempts: entry.attempts + 1, not_before: retryAt });
         } else if (result.status === 'refused' || result.status === 'conflict') {
           refused.push(inTray(entry, result.code ?? `http_${result.http}`, result.message ?? '', result.errors ?? []));
@@ -175,6 +184,16 @@ export async function settle(store: Store, batch: Entry[], results: BatchResult[
   const gone = [...done, ...refused].map((entry) => entry.id);
   announce({ person: store.person, queue: { outbox: later, sent: done, tray: refused, outboxGone: gone } });
   return gone.length + later.length;
+}
+
+/** The server knows the address, but not what the fact speaks of. */
+function isMissing({ status, http, code }: BatchResult): boolean {
+  return status === 'refused' && http === 404 && code !== 'unknown_path';
+}
+
+function askedNext(attempts: number): number {
+  const wait = Math.min(ASK_SELDOM_MS, ASK_FIRST_MS * 2 ** Math.min(attempts, 10));
+  return Date.now() + wait * (0.5 + Math.random() / 2);
 }
 
 export function inTray(entry: Entry, code: string, message: string, errors: TrayEntry['errors']): TrayEntry {
@@ -195,15 +214,17 @@ export async function offerAgain(store: Store, epoch: string): Promise<number> {
       }
       for (const entry of again) {
         await tx.objectStore('outbox').put(entry);
-        // A picture the backup has already is answered as whole at once.
+        // A picture the backup has already is answered as whole at once; one that was refused may have been so only because
+        // its report was not there any more.
         for (const id of entry.photos) {
           const photo = await tx.objectStore('blobs').get(id);
-          if (photo?.state !== 'delivered' || photo.bytes.byteLength === 0) continue;
+          if (!photo || photo.state === 'waiting' || photo.bytes.byteLength === 0) continue;
           await tx.objectStore('blobs').put({ ...photo, state: 'waiting', url: null });
         }
       }
       await tx.objectStore('cursors').clear();
       await tx.objectStore('meta').put(epoch, 'epoch');
+      await tx.objectStore('meta').put(Date.now(), 'restored_at');
     },
     true,
   );
@@ -211,8 +232,17 @@ export async function offerAgain(store: Store, epoch: string): Promise<number> {
   return again.length;
 }
 
-/** After a complete pull that began at `began`: the server's rows now show what was acknowledged before it. */
-export async function markSettled(store: Store, began: number): Promise<void> {
+/** What was acknowledged and may not be in the server's rows yet. */
+export async function unsettled(store: Store): Promise<Set<Id>> {
+  const sent = await store.read(['sent'], (tx) => tx.objectStore('sent').getAll());
+  return new Set(sent.filter((entry) => !entry.settled).map(({ id }) => id));
+}
+
+/**
+ * After a complete pull: the server's rows now show what was acknowledged before it began. By ids and not by times, for the
+ * phone's clock may have been put back in between, and its own word would then stay above the server's.
+ */
+export async function markSettled(store: Store, before: ReadonlySet<Id>): Promise<void> {
   const now: SentEntry[] = [];
   const old: Id[] = [];
   await store.write(['sent'], async (tx) => {
@@ -222,7 +252,7 @@ export async function markSettled(store: Store, began: number): Promise<void> {
       if (entry.sent_at < forget) {
         old.push(entry.id);
         await tx.objectStore('sent').delete(entry.id);
-      } else if (!entry.settled && entry.sent_at < began) {
+      } else if (!entry.settled && before.has(entry.id)) {
         now.push({ ...entry, settled: 1 });
         await tx.objectStore('sent').put({ ...entry, settled: 1 });
       }

@@ -307,6 +307,31 @@ test('after a backup was restored a delivered photo is offered again with its re
   expect(arrived()).toBe(true);
 });
 
+test('a photo under way while the server was restored is not given up: its report waits again, and both arrive', async () => {
+  await reported();
+  server.epoch = 'epoch-2';
+  const facts = new Map(server.facts);
+  server.facts.clear();
+  const unknown = () => server.problem(404, 'photo_unknown');
+  server.interrupts.push(unknown, unknown, () => offerAgain(phone, 'epoch-2').then(unknown));
+  await uploadWaiting(phone);
+  expect(await kept()).toMatchObject({ state: 'waiting' });
+
+  // The same before the phone had noticed.
+  await flush(phone);
+  server.facts.clear();
+  const gone = (call: { path: string }) => (call.path.includes('/uploads') ? unknown() : null);
+  server.interrupts.push(...Array.from({ length: 6 }, () => gone));
+  await uploadWaiting(phone);
+  expect(await kept()).toMatchObject({ state: 'refused' });
+  await offerAgain(phone, (server.epoch = 'epoch-3'));
+  await flush(phone);
+  server.interrupts = [];
+  await uploadWaiting(phone);
+  expect(arrived()).toBe(true);
+  expect(server.facts.size).toBe(facts.size);
+});
+
 test('two uploaders send one photo once', async () => {
   await reported();
   await Promise.all([uploadWaiting(phone), uploadWaiting(phone)]);

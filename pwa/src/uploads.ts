@@ -75,7 +75,8 @@ async function attempt(store: Store, id: Id, leaving: () => void): Promise<boole
     if (error instanceof Offline) return false;
     if (!(error instanceof Refused)) throw error;
     if (!final(error) || !(await isOwn(store))) return false;
-    await change(store, id, { state: 'refused', code: error.code });
+    // Not when the server was restored from a backup meanwhile: the report waits again itself, and its photo with it.
+    if ((await due(store)).includes(id)) await change(store, id, { state: 'refused', code: error.code });
   }
   return true;
 }

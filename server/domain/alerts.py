@@ -197,7 +197,7 @@ def issue(
     session: Session, incident: incidents.Incident, title: dict[str, str], body: dict[str, str], *, team: str | None = None,
     to: Sequence[str] = (), audience: str = "on_duty", order: str | None = None, critical: bool = False,
     read_back: bool = False, answers: Sequence[str] = ANSWERS, clause: Any = None, by: str | None = None,
-    ladder: str | None = None,
+    ladder: str | None = None, id: str | None = None,
 ) -> Alert:  # fmt: skip
     """Ask a team (or the people `to`) for an answer: the alert, a row per person, and their deliveries, all at once.
 
@@ -211,7 +211,7 @@ def issue(
     asked = within_drill(session, incident, team, asked)
     asked, body, kept_out = whereabouts.ask_outside(session, incident, team, asked, body)
     alert = Alert(
-        id=new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
+        id=id or new_id(), incident=incident.id, order=order, team=team, title=title, body=body, level=incident.level,
         critical=critical, read_back=read_back, drill=incident.drill, answers=list(answers), clause=clause,
         place=incident.place, by=by, issued_at=at, expires_at=at + VALIDITY, status="open",
         audience=audience if team is not None else None,

@@ -7,7 +7,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import new_id
+from server.db import named_id, new_id
 from server.domain import (
     alerts,
     calling,
@@ -241,7 +241,7 @@ def command(
     session.flush()
     alert = alerts.issue(
         session, incident, both, {"zh": text, "en": text}, team=team, to=to, order=id, critical=critical, read_back=read_back,
-        audience=audience, by=by.id,
+        audience=audience, by=by.id, id=named_id(id, "alert"),
     )  # fmt: skip
     order.alert = alert.id
     if due_at is not None:
@@ -274,7 +274,7 @@ def _watch(
     """Start the clock of an order by hand, with the one item by which its people say, each in their team, that it is done."""
     for team in teams:
         incidents.join(session, incident, team)
-        made = checklists.make_one(session, incident, team, f"order-{order.id}", order.title, order.issued_at)
+        made = checklists.make_one(session, incident, order.id, team, order.title, order.issued_at)
         order.checklist = order.checklist or made.id
     session.add(
         limits.Limit(

@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, selec
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso
-from server.db import Id, Key, Model, new_id
+from server.db import Id, Key, Model, named_id
 from server.domain import incidents, rules
 from server.domain.errors import Refused
 from server.domain.rules.jsonable import to_jsonable
@@ -166,19 +166,20 @@ def states(session: Session, checklist: str) -> dict[str, tuple[Item, State]]:
 def make(
     session: Session,
     incident: incidents.Incident,
+    order: str,
     team: str | None,
     rule: rules.ChecklistRule,
     locks: Mapping[str, Any],
     at: datetime,
 ) -> Checklist:
-    """Make a team's checklist from the plan; `locks` maps `item.CHECKLIST.ITEM` to what holds it back."""
+    """Make an order's checklist for a team from the plan; `locks` maps `item.CHECKLIST.ITEM` to what holds it back."""
     made = Checklist(
-        id=new_id(), incident=incident.id, team=team, key=rule.key, title=words(rule.title), ordered=rule.ordered,
+        id=named_id(order, f"checklist {team}"), incident=incident.id, team=team, key=rule.key, title=words(rule.title), ordered=rule.ordered,
         clause=clause(rule.clause), made_at=at,
     )  # fmt: skip
     session.add(made)
     session.flush()
-    ids = {item.key: new_id() for item in rule.items}
+    ids = {item.key: named_id(made.id, item.key) for item in rule.items}
     for position, item in enumerate(rule.items):
         session.add(
             Item(
@@ -196,17 +197,24 @@ def make(
 
 
 def make_one(
-    session: Session, incident: incidents.Incident, team: str, key: str, title: dict[str, Any], at: datetime
+    session: Session, incident: incidents.Incident, order: str, team: str, title: dict[str, Any], at: datetime
 ) -> Checklist:
-    """Make a checklist that no plan has: one item, by which the team says that it is done."""
+    """Make a checklist that no plan has, for an order by hand: one item, by which the team says that it is done."""
     made = Checklist(
-        id=new_id(), incident=incident.id, team=team, key=key, title=title, ordered=False, clause=None, made_at=at
+        id=named_id(order, f"checklist {team}"),
+        incident=incident.id,
+        team=team,
+        key=f"order-{order}",
+        title=title,
+        ordered=False,
+        clause=None,
+        made_at=at,
     )
     session.add(made)
     session.flush()
     session.add(
         Item(
-            id=new_id(), checklist=made.id, incident=incident.id, team=team, key="done", position=0, kind="tick",
+            id=named_id(made.id, "done"), checklist=made.id, incident=incident.id, team=team, key="done", position=0, kind="tick",
             title={"zh": "已完成", "en": "Done"}, safety_critical=False, not_applicable=True, requires=[],
             rule={"measure": None, "records": None, "when": None},
         )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import new_id
+from server.db import named_id, new_id
 from server.domain import (
     alerts,
     checklists,
@@ -226,7 +226,7 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
     for team in plans.teams_for(session, plan, rule.team):
         at = now()
         order = orders.Order(
-            id=new_id(), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
+            id=named_id(incident.id, f"order {rule.key} {team}"), incident=incident.id, team=team, key=rule.key, kind="plan", title=words(rule.title),
             text=words(rule.text), critical=rule.critical, read_back=rule.read_back, clause=clause(rule.clause),
             issued_at=at, due_at=local_times.due(session, incident, plan, rule.within, at), status="issued",
         )  # fmt: skip
@@ -235,12 +235,12 @@ def give_order(session: Session, incident: Incident, plan: rules.Plan, rule: rul
         session.flush()
         if (listed := rules.checklist_of(plan, rule)) is not None:
             held = interlocks.locks(session, incident, plan)
-            order.checklist = checklists.make(session, incident, team, listed, held, at).id
+            order.checklist = checklists.make(session, incident, order.id, team, listed, held, at).id
         answerers = _outside_no_phone_zone(session, plan, rule, team)
         alert = alerts.issue(
             session, incident, order.title, order.text, team=team if answerers is None else None, to=answerers or (),
             audience=rule.audience, order=order.id, critical=rule.critical, read_back=rule.read_back, answers=rule.answers,
-            clause=order.clause, ladder=rule.ladder,
+            clause=order.clause, ladder=rule.ladder, id=named_id(order.id, "alert"),
         )  # fmt: skip
         order.alert = alert.id
         asked.append(alert.id)

@@ -1,6 +1,5 @@
 """Messages beside push: texts, calls and mails to one person, and posts into a group's chat, queued in the one outbox."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from server.bulk import parts
 from server.clock import now
-from server.db import hits, new_id
+from server.db import hits, named_id, new_id
 from server.domain.outbox import CANCELLED, FAILED, NORMAL, PENDING, Delivery, wake_senders
 from server.domain.people import Person
 
@@ -64,7 +63,7 @@ def post(
     at, number = now(), 0
     while True:
         said = f"{channel} {name} {kind} {int(at.timestamp()) // 60} {number}"
-        key = str(uuid.uuid5(uuid.UUID(incident), said))
+        key = named_id(incident, said)
         found = session.get(Delivery, key, populate_existing=True)
         if found is None:
             content = _with_line({"title": title, "address": {channel: name}, "lines": []}, line)

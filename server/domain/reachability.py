@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
 
 from sqlalchemy import ForeignKey, Index, Row, String, and_, case, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Id, Key, Model
+from server.db import Id, Key, Model, named_id
 from server.domain.devices import Subscription
 from server.domain.people import Membership, Person
 
@@ -70,7 +69,7 @@ class Judgement(NamedTuple):
 
 def key_of(person: str, channel: str) -> str:
     """The id of a person's row for a channel: the same wherever it is made, so that two makers meet in one row."""
-    return str(uuid5(UUID(person), channel))
+    return named_id(person, channel)
 
 
 def prove(session: Session, person: str, channel: str) -> None:

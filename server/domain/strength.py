@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
 
 from sqlalchemy import Boolean, ForeignKey, Integer, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.clock import iso, now
-from server.db import Id, Key, Model
+from server.db import Id, Key, Model, named_id
 from server.domain import outbox, people
 from server.domain.people import Duty, Membership, Person, Team
 
@@ -97,7 +96,7 @@ def check(session: Session) -> int:
     at = now()
     wrong, over, late = _differences(session, at)
     for (team, post), (wanted, there) in wrong.items():
-        key = str(uuid5(UUID(team), post))
+        key = named_id(team, post)
         row = session.get(Shortfall, key)
         if row is None:
             row = Shortfall(id=key, team=team, post=post, since=at, warned=False)

@@ -1,17 +1,27 @@
 """Changes: a phone that pulls by what it has seen ends with exactly what it may see, whoever commits meanwhile."""
 
 import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from server.clock import iso, now
 from server.db import new_id
 from server.domain import feed
 from server.domain.people import Membership
-from tests.cast import Phone, Stage
+from tests.cast import TICKETING, Cast, Phone, Stage
+from tests.conftest import KINDS
+from tests.postgres import Databases
 from tests.situation import full_swing, ticketing
+from tests.stage import set_stage
+
+Filled = Callable[[str], tuple[str, Cast]]
 
 
 def fresh(stage: Stage, name: str) -> Phone:
@@ -142,6 +152,29 @@ def test_another_life_of_the_database_sends_everything_again(stage: Stage) -> No
     phone.sync()
     assert phone.changes()["spaces"] == []
     assert {part["id"] for part in phone.changes(epoch=new_id())["spaces"]} >= {"org"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_decision_makes_has_the_same_ids_when_a_restored_server_hears_it_again(
+    kind: str, filled: Filled, application: Callable[[str], Flask], postgres: Databases
+) -> None:
+    """Else no answer and no mark from after the backup would fit any more."""
+    incident, activation, order = new_id(), new_id(), new_id()
+
+    def made() -> dict[str, list[str]]:
+        with contextmanager(set_stage)(kind, filled, application, postgres) as stage:
+            commander = stage["commander"]
+            stage["visitors_one"].put(f"/incidents/{incident}", {"plan": TICKETING, "title": "三号窗口无法出票"})
+            commander.put(f"/incidents/{incident}/decisions/{activation}", {"kind": "activate"})
+            by_hand = {"incident": incident, "team": stage.cast.teams["security"], "title": "请到东门"}
+            commander.put(f"/orders/{order}", {**by_hand, "due_at": iso(now() + timedelta(minutes=9))})
+            commander.sync()
+            found = {type: [one["id"] for one in commander.all(type)] for type in ("order", "checklist", "item")}
+            return {**found, "alert": sorted(one["id"] for one in commander.all("alert") if one["order"])}
+
+    first = made()
+    assert first == made()
+    assert all(len(ids) > 4 for ids in first.values())
 
 
 def test_cursors_of_spaces_that_are_not_mine_or_do_not_exist_are_refused_and_recorded(

@@ -159,7 +159,8 @@ def test_alerts_reach_only_the_teams_that_were_chosen(stage: Stage) -> None:
     stage["commander"].fact(f"/incidents/{incident}/decisions", {"kind": "activate"})
     stage.move(minutes=20)  # the limit passes: leadership would be told, and the silent are reminded
     stage["it_one"].sync()
-    stage["it_one"].fact(f"/alerts/{stage['it_one'].all('alert')[0]['id']}/answers", {"kind": "need_help"})
+    ordered = next(one["id"] for one in stage["it_one"].all("alert") if one["order"])
+    stage["it_one"].fact(f"/alerts/{ordered}/answers", {"kind": "need_help"})
     assert alerted(stage) == {"it_lead", "it_one", "security_lead", "security_one", "security_two"}
     for name in ("logistics_one", "visitors_one", "finance_lead", "outsider"):
         stage[name].sync()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.clock import iso, now
 from server.db import new_id
 from tests.faults.runner.checker import state_hash
 from tests.faults.runner.wire import AFTER, Lost, Wire
@@ -78,14 +79,70 @@ def test_after_a_restored_dump_of_postgresql_as_well(
     assert house.complaints() == []
 
 
+class Lived:
+    """What three people did to an incident that was reported, activated and worked on after the backup."""
+
+    def __init__(self, house: House) -> None:
+        self.visitor, self.commander, self.guard = (
+            Phone(house, one) for one in ("visitors-1", "commander", "security-1")
+        )
+        self.incident = new_id()
+
+    def through(self) -> None:
+        """Report, activate, answer the alert of the plan, tick an item of its checklist."""
+        body = {"plan": "scenic-ticketing-failure", "title": "三个窗口都不能出票"}
+        self.report = put(f"/incidents/{self.incident}", body)
+        self.activation = put(f"/incidents/{self.incident}/decisions/{new_id()}", {"kind": "activate"})
+        self.said(self.visitor, [self.report])
+        self.said(self.commander, [self.activation])
+        self.guard.pull()
+        me = self.guard.me["person"]["id"]
+        asked = {one["alert"] for one in self.guard.all("recipient") if one["person"] == me}
+        alert = next(one for one in self.guard.all("alert") if one["id"] in asked and one["incident"] == self.incident)
+        item = next(one for one in self.guard.all("item") if one["incident"] == self.incident and one["kind"] == "tick")
+        self.work = [
+            put(f"/alerts/{alert['id']}/answers/{new_id()}", {"kind": "received", "read_back": "维护秩序"}),
+            put(f"/items/{item['id']}/marks/{new_id()}", {"value": "done"}),
+        ]
+        self.said(self.guard, self.work)
+
+    def said(self, phone: Phone, items: list[dict[str, Any]], wanted: str = "applied") -> None:
+        """Send these and hold the server's word on each."""
+        _, answer = send(phone, items, phone.call("GET", "/me")[1]["epoch"])
+        assert [one["status"] for one in answer["results"]] == [wanted] * len(items), answer
+
+    def come_back(self) -> None:
+        """Offer everything again, those first whose work needs what others have still to bring."""
+        self.said(self.guard, self.work, "refused")
+        self.said(self.commander, [self.activation], "refused")
+        self.said(self.visitor, [self.report])
+        self.said(self.commander, [self.activation])
+        self.said(self.guard, self.work)
+        self.said(self.guard, self.work, "duplicate")
+        self.commander.rows, self.commander.cursors = {}, {}
+        self.commander.pull()
+        answered = [one["answer_id"] for one in self.commander.all("recipient")]
+        marked = [one["id"] for one in self.commander.all("mark")]
+        assert [answered.count(self.work[0]["id"]), marked.count(self.work[1]["id"])] == [1, 1]
+
+
+def put(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A queued fact; its id is the last part of the path."""
+    return {
+        "id": path.rpartition("/")[2], "seq": 1, "method": "PUT", "path": f"/api/v1{path}",
+        "body": {**body, "occurred_at": iso(now())},
+    }  # fmt: skip
+
+
 def offer_again(house: House, back_up: Callable[[], object], restore: Callable[[], None]) -> None:
-    phone = Phone(house, "visitors-1")
+    phone, lived = Phone(house, "visitors-1"), Lived(house)
     incident = new_id()
     assert phone.call("PUT", f"/incidents/{incident}", {"title": "窗口无法出票"})[0] == 201
     old = phone.me["epoch"]
     before = [entry(incident, f"备份前 {number}") for number in range(5)]
     assert {one["status"] for one in send(phone, before, old)[1]["results"]} == {"applied"}
     back_up()
+    lived.through()
     after = [entry(incident, f"备份后 {number}") for number in range(5)]
     assert {one["status"] for one in send(phone, after, old)[1]["results"]} == {"applied"}
     phone.pull()
@@ -105,6 +162,7 @@ def offer_again(house: House, back_up: Callable[[], object], restore: Callable[[
     phone.pull()
     assert logged(phone) == sorted(item["id"] for item in before + after), "nothing lost, nothing twice"
     assert phone.call("GET", f"/incidents/{incident}/verification")[1]["intact"]
+    lived.come_back()
 
 
 def test_moved_to_postgresql_cursors_and_sign_ins_stay_valid(

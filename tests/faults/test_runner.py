@@ -21,6 +21,21 @@ def test_nothing_is_lost_or_done_twice_for_longer(tmp_path: Path, postgresql: bo
     hold(play(tmp_path, SEED, 30.0, postgresql=postgresql, phones=6))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("postgresql", [False, True], ids=["sqlite", "postgresql"])
+def test_nothing_is_lost_or_done_twice_when_the_machine_begins_again_on_a_backup(
+    tmp_path: Path, postgresql: bool
+) -> None:
+    """Phones bring back what the backup lacks, in whatever order they come, and what another has still to bring waits."""
+    outcome = play(tmp_path, SEED, 15.0, postgresql=postgresql, phones=6, every=(2.0, 4.0), restores=2)
+    hold(outcome)
+    assert outcome.counts["offered again"] >= 2 * 6, str(outcome)
+    assert outcome.counts["waits for others"] > 0, str(outcome)
+    # What nobody can bring back: the alerts of limits that had passed, and so what was said of them.
+    lost = outcome.verdict.figures["refused after a restore"]
+    assert lost <= outcome.verdict.figures["applied"] / 20, str(outcome)
+
+
 def hold(outcome: Outcome) -> None:
     """Nothing was broken, and enough happened to say so."""
     assert not outcome.verdict.wrong, str(outcome)
@@ -31,4 +46,5 @@ def hold(outcome: Outcome) -> None:
 
 def test_a_seed_replays_its_misfortunes() -> None:
     assert schedule(7, 60, (0.4, 1.6), True) == schedule(7, 60, (0.4, 1.6), True)
+    assert [one.what for one in schedule(7, 60, (0.4, 1.6), True, 2)].count("restore backup") == 2
     assert schedule(7, 60, (0.4, 1.6), True) != schedule(8, 60, (0.4, 1.6), True)

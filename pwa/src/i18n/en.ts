@@ -851,6 +851,8 @@ export const en: Words = {
     export: 'Export to a file',
     order: 'Sent in this order as soon as there is a network.',
     tried: (n) => `tried ${n === 1 ? 'once' : `${n} times`}`,
+    missing:
+      'Command was restored from a backup. This goes by itself once another phone has brought back what it is about',
     kinds: {
       answers: 'Answer to an alert',
       receipts: 'Receipt',

@@ -838,6 +838,7 @@ export const zh = {
     export: '导出到文件',
     order: '按此顺序发送，联网后自动进行。',
     tried: (n: number) => `已试 ${n} 次`,
+    missing: '指挥端已从备份恢复，正等待相关内容由其他手机补回，届时自动发送',
     kinds: {
       answers: '告警回执',
       receipts: '查看回执',

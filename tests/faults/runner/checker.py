@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+import server.app  # noqa: F401 - every type that phones are sent is known
 from server.clock import clock
 from server.config import Config
 from server.db import Model
@@ -75,10 +76,11 @@ def judge(logs: Path, url: str, photos: Path, at: datetime) -> Verdict:
 def _facts(session: Session, heard: dict[str, list[dict[str, Any]]], verdict: Verdict) -> None:
     """Every fact answered as applied is there once with its effect; one answered as refused has none; none is forgotten."""
     kept = {row.id: row for row in session.execute(select(Fact.id, Fact.outcome))}
+    life = session.scalar(select(feed.Epoch.id).order_by(feed.Epoch.id.desc()).limit(1))
     totals: Counter[str] = Counter()
     for phone, lines in heard.items():
         made: dict[str, str] = {}
-        said: dict[str, list[str]] = {}
+        said: dict[str, list[tuple[str, str]]] = {}
         sent: Counter[str] = Counter()
         for line in lines:
             if line["event"] == "made":
@@ -87,7 +89,7 @@ def _facts(session: Session, heard: dict[str, list[dict[str, Any]]], verdict: Ve
                 sent.update(line["ids"])
             elif line["event"] == "heard":
                 for one in line["results"]:
-                    said.setdefault(one["id"], []).append(one["status"])
+                    said.setdefault(one["id"], []).append((line["epoch"], one["status"]))
                     verdict.hold("only ids that were sent are answered", one["id"] in made, phone, one)
             elif line["event"] == "whole":
                 verdict.hold("no undeclared error", line["status"] in DECLARED, phone, line)
@@ -98,17 +100,22 @@ def _facts(session: Session, heard: dict[str, list[dict[str, Any]]], verdict: Ve
             elif line["event"] == "drained":
                 verdict.hold("the queue drains", not line["waiting"] and not line["photos"], phone, line)
         for id, path in made.items():
-            answers = set(said.get(id, []))
+            heard_of = said.get(id, [])
+            answers = {status for epoch, status in heard_of if epoch == life}
             there = id in kept and kept[id].outcome == "applied"
             effects = effect_of(session, path, id)
             totals["attempted"] += 1
             totals["applied" if there else "refused"] += 1
             totals["sent again"] += max(sent[id] - 1, 0)
             acknowledged = bool(answers & {"applied", "duplicate"})
-            verdict.hold("acknowledged is kept", there or not acknowledged, phone, id, path, said.get(id))
-            verdict.hold("every fact is answered in the end", bool(answers), phone, id, path)
-            verdict.hold("once with its effect", effects == (1 if there else 0), phone, id, path, effects, said.get(id))
-            verdict.hold("applied once", said.get(id, []).count("applied") <= 1, phone, id, said.get(id))
+            # A life that ended with a restored backup took its acknowledgments along: the next one must have spoken again.
+            before = any(epoch != life and status in ("applied", "duplicate") for epoch, status in heard_of)
+            totals["refused after a restore"] += before and not there
+            verdict.hold("acknowledged is kept", there or not acknowledged, phone, id, path, heard_of)
+            verdict.hold("every fact is answered in the end", bool(answers), phone, id, path, heard_of)
+            verdict.hold("once with its effect", effects == (1 if there else 0), phone, id, path, effects, heard_of)
+            twice = [one for one, times in Counter(heard_of).items() if one[1] == "applied" and times > 1]
+            verdict.hold("applied once in each life", not twice, phone, id, heard_of)
     verdict.figures.update(totals)
 
 
@@ -155,10 +162,14 @@ def _photos(session: Session, heard: dict[str, list[dict[str, Any]]], folder: Pa
     """A photo a phone was told has arrived is shown, and its file is there; no file is without its row."""
     rows = {photo.id: photo for photo in session.scalars(select(Photo))}
     for phone, lines in heard.items():
+        told = {line["id"]: line["state"] for line in lines if line["event"] == "photo"}
+        # Its report came to nothing in the life after a restored backup, and its phone was told so.
+        unpromised = {id for id, last in told.items() if last == "not promised"}
         for line in lines:
             if line["event"] == "photo" and line["state"] == "sent":
                 state = rows[line["id"]].state if line["id"] in rows else "unknown"
-                verdict.hold("a photo that was sent is shown", state == "delivered", phone, line, state)
+                fine = state == "delivered" or line["id"] in unpromised
+                verdict.hold("a photo that was sent is shown", fine, phone, line, state)
     for photo in rows.values():
         files = [folder / f"{photo.id}.{ending}" for ending in ("jpg", "thumbnail.jpg")]
         there = all(file.is_file() and file.stat().st_size for file in files)

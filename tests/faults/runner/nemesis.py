@@ -28,6 +28,7 @@ DEEDS = (
 FULL_AT = 4_096
 """Bytes beyond which no file may grow while the disk is full."""
 ON_POSTGRESQL = ("kill database", "cut database")
+RESTORE = "restore backup"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Deed:
     much: float
 
 
-def schedule(seed: int, seconds: float, every: tuple[float, float], postgresql: bool) -> list[Deed]:
-    """The misfortunes of a run, the same for the same arguments."""
+def schedule(seed: int, seconds: float, every: tuple[float, float], postgresql: bool, restores: int = 0) -> list[Deed]:
+    """The misfortunes of a run, the same for the same arguments; `restores` times all is lost but a backup."""
     random = Random(f"nemesis {seed}")
     deeds, at = [], random.uniform(*every)
     while at < seconds:
@@ -50,7 +51,9 @@ def schedule(seed: int, seconds: float, every: tuple[float, float], postgresql: 
         )
         deeds.append(Deed(at, what, much))
         at += random.uniform(*every)
-    return deeds
+    for number in range(restores):
+        deeds.append(Deed(seconds * (number + 1) / (restores + 1), RESTORE, random.uniform(1.0, 3.0)))
+    return sorted(deeds, key=lambda deed: deed.at)
 
 
 class Nemesis:
@@ -89,6 +92,8 @@ class Nemesis:
         elif deed.what.startswith("pause"):
             with house.paused(deed.what.removeprefix("pause ")):
                 time.sleep(deed.much)
+        elif deed.what == RESTORE:
+            self._restore(deed.much)
         elif deed.what == "fill disk":
             self._fill(deed.much)
         elif deed.what.startswith("clock"):
@@ -101,6 +106,16 @@ class Nemesis:
         elif deed.what == "cut database":
             assert self.ground.postgres is not None
             self.ground.postgres.cut()
+
+    def _restore(self, seconds: float) -> None:
+        """Back up, let people work on, lose the machine, and start again on what the backup holds."""
+        self.ground.house.wait_until_ready()
+        self.ground.back_up()
+        time.sleep(seconds)
+        for name in (WEB, WORKER):
+            self.ground.house.kill(name)
+        self.ground.restore()
+        self.ground.house.start(wait=False)
 
     def _fill(self, seconds: float) -> None:
         """Let no process of the web write a file any further for a while, as on a full disk."""

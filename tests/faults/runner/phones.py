@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +19,8 @@ from tests.faults.runner.wire import AFTER, BEFORE, UNHEARD, WHOLE, Lost, Reply,
 
 AGAIN, SHUFFLED, TWICE, CUT, OTHER = 0.05, 0.10, 0.08, 0.12, 0.02
 KEPT = {"applied", "duplicate", "refused", "conflict"}
+ASK_AGAIN_SECONDS = 1.0
+"""How long what is missing since a backup was restored waits for other phones, before it is asked for again."""
 CHUNK = 3_000
 
 
@@ -28,11 +31,17 @@ class FieldPhone:
         self.folder, self.username, self.random = folder, username, Random(seed)
         folder.mkdir(parents=True)
         self.wire = Wire(port)
+        self.others = True
+        """Whether this phone also tries to use an id twice for different things."""
         self.queue = Queue(folder / "queue.jsonl")
         self.cursors: dict[str, int] = {}
         self.rows: Rows = {}
         self.photos: dict[str, bytes] = {}
         self.tried: set[str] = set()
+        self.delivered: dict[str, bytes] = {}
+        self.missing: dict[str, float] = {}
+        """What the server refused for want of what it speaks of, and until when it waits; only after a restored backup."""
+        self.waits_for_others = False
         self.counts: Counter[str] = Counter()
         self._log = (folder / "log.jsonl").open("a")
         self._log_lock = threading.Lock()
@@ -40,6 +49,7 @@ class FieldPhone:
         reply = self.wire.call("POST", "/sessions", {"username": username, "password": password, "device": device})
         assert reply.status == 200, reply
         self.me: dict[str, Any] = reply.body
+        self.epoch = str(reply.body["epoch"])
         self.note("signed_in", person=self.me["person"]["id"], role=self.me["person"]["role"])
 
     def note(self, event: str, **more: Any) -> None:
@@ -89,7 +99,8 @@ class FieldPhone:
 
     def send(self, gently: bool = False) -> None:
         """Send what waits in one batch; unless `gently`, with answered ones again, out of order, twice at once, or cut off."""
-        items = list(self.queue.waiting.values())[: self.random.randint(1, 50)]
+        due = [one for id, one in self.queue.waiting.items() if self.missing.get(id, 0) <= time.monotonic()]
+        items = due[: self.random.randint(1, 50)]
         if not gently:
             if self.queue.settled and self.random.random() < 0.5:
                 again = [one for one in self.queue.settled.values() if self.random.random() < AGAIN][:10]
@@ -98,8 +109,10 @@ class FieldPhone:
                 self.random.shuffle(items)
         if not items:
             return
-        body = {"device": self.me["device"]["id"], "person": self.me["person"]["id"], "items": items}
-        if not gently and self.random.random() < OTHER and self.queue.settled:
+        sender = {"device": self.me["device"]["id"], "person": self.me["person"]["id"], "epoch": self.epoch}
+        body = {**sender, "items": items}
+        # What a backup lacks would be taken under an id that another fact had.
+        if not gently and self.random.random() < OTHER and self.queue.settled and self.others:
             self._send_other_content()
         cut = self.random.choice((BEFORE, AFTER, UNHEARD)) if not gently and self.random.random() < CUT else WHOLE
         self.note("sent", ids=[item["id"] for item in items], cut=cut)
@@ -133,6 +146,10 @@ class FieldPhone:
 
     def _hear(self, reply: Reply, settle: bool = True) -> None:
         """Log what the server said of each item and settle what it answered for good."""
+        if reply.status == 409 and reply.body.get("code") == "epoch_changed":
+            if settle:
+                self._offer_again(reply.headers["x-tocsin-epoch"])
+            return
         if reply.status != 200:
             code = reply.body.get("code") if isinstance(reply.body, dict) else None
             self.note("whole", status=reply.status, code=code)
@@ -140,18 +157,40 @@ class FieldPhone:
             time.sleep(min(float(reply.headers.get("retry-after", "0.2")), 0.3))
             return
         results = [{name: one.get(name) for name in ("id", "status", "http", "code")} for one in reply.body["results"]]
-        self.note("heard", results=results)
+        self.note("heard", epoch=reply.body["epoch"], results=results)
         for one in results:
             self.counts[one["status"]] += 1
-            if settle and one["status"] in KEPT:
+            if settle and self.waits_for_others and one["status"] == "refused" and one["http"] == 404:
+                self.missing[one["id"]] = time.monotonic() + ASK_AGAIN_SECONDS
+                self.counts["waits for others"] += 1
+            elif settle and one["status"] in KEPT:
                 self.queue.settle(one["id"])
+
+    def _offer_again(self, epoch: str) -> None:
+        """The server was restored from a backup: everything it had answered is offered again, and every space pulled anew."""
+        if epoch == self.epoch:
+            return
+        self.epoch, self.waits_for_others = epoch, True
+        self.queue.offer_again()
+        self.photos |= self.delivered
+        self.cursors = {}
+        self.counts["offered again"] += 1
+
+    def give_up_waiting(self) -> None:
+        """A day has passed: what is still missing will not come back, and its refusal is final."""
+        self.waits_for_others = False
+        self.missing.clear()
 
     def upload(self) -> None:
         """Bring one photo further, as far as the network allows."""
-        for id in list(self.photos):
-            if id in self._promised_by_settled():
-                self._upload(id, self.photos[id])
-                return
+        for id in self.due_photos():
+            self._upload(id, self.photos[id])
+            return
+
+    def due_photos(self) -> list[str]:
+        """Photos whose report the server has answered for good."""
+        promised = self._promised_by_settled()
+        return [id for id in self.photos if id in promised]
 
     def _promised_by_settled(self) -> set[str]:
         return {photo["id"] for item in self.queue.settled.values() for photo in item["body"].get("photos", ())}
@@ -170,8 +209,11 @@ class FieldPhone:
         if reply.status == 423:
             self._held()
             return
+        if reply.headers.get("x-tocsin-epoch") != self.epoch:
+            return  # its report is offered again first
         if reply.status == 404:
             self.note("photo", id=id, state="not promised")  # its report was refused
+            self.delivered.pop(id, None)
             del self.photos[id]
             return
         offset = int(reply.headers.get("upload-offset", "-1"))
@@ -190,7 +232,7 @@ class FieldPhone:
             offset = int(reply.headers.get("upload-offset", "-1"))
         if offset == len(photo):
             self.note("photo", id=id, state="sent")
-            del self.photos[id]
+            self.delivered[id] = self.photos.pop(id)
 
     def _cut_of_a_piece(self) -> str:
         return self.random.choice((BEFORE, AFTER, UNHEARD)) if self.random.random() < 0.05 else WHOLE
@@ -203,15 +245,18 @@ class FieldPhone:
         """Pull until nothing more is there, keeping rows and cursors as the app does."""
         more = True
         while more:
-            reply = self.wire.call("POST", "/changes", {"cursors": self.cursors})
+            reply = self.wire.call("POST", "/changes", {"cursors": self.cursors, "epoch": self.epoch})
             if reply.status != 200:
                 self._hear(reply)
                 return
+            if reply.body["epoch"] != self.epoch:
+                self._offer_again(reply.body["epoch"])
+                continue
             more = any(part["more"] for part in reply.body["spaces"])
             for space in reply.body["drop"]:
                 self._forget(space)
             for part in reply.body["spaces"]:
-                if part["reset"]:
+                if part["reset"] or part["id"] not in self.cursors:
                     self._forget(part["id"])
                 for row in part["rows"]:
                     if row["op"] == "put":
@@ -235,12 +280,20 @@ class FieldPhone:
     def drain(self, seconds: float) -> None:
         """Send everything that is left, photos too."""
         until = time.monotonic() + seconds
-        while (self.queue.waiting or self.photos) and time.monotonic() < until:
+        while (self.queue.waiting.keys() - self.missing.keys() or self.due_photos()) and time.monotonic() < until:
             try:
                 self.send(gently=True)
                 self.upload()
             except Lost:
                 time.sleep(0.1)
+
+    def notice(self) -> None:
+        """Hear from the server in which of its lives it is."""
+        with suppress(Lost):
+            self.pull()
+
+    def say_drained(self) -> None:
+        """Log what is left once everybody has drained."""
         self.note("drained", waiting=sorted(self.queue.waiting), photos=sorted(self.photos))
 
     def finish(self) -> None:

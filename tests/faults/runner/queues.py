@@ -30,6 +30,10 @@ class Queue:
         if id in self.waiting:
             self._write({"settled": id})
 
+    def offer_again(self) -> None:
+        """Everything that was answered waits again, in the order it was made."""
+        self._write({"again": True})
+
     def close(self) -> None:
         """Close the file, as a phone that is switched off."""
         self._file.close()
@@ -44,5 +48,9 @@ class Queue:
         if item := event.get("made"):
             self.waiting[item["id"]] = item
             self.sequence = item["seq"]
+        elif event.get("again"):
+            everything = [*self.waiting.values(), *self.settled.values()]
+            self.waiting = {one["id"]: one for one in sorted(everything, key=lambda one: one["seq"])}
+            self.settled = {}
         else:
             self.settled[event["settled"]] = self.waiting.pop(event["settled"])

@@ -26,6 +26,7 @@ CREW = (
 )  # fmt: skip
 EVERY = (0.4, 1.6)
 QUIET_SECONDS = 40.0
+ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,12 @@ class Outcome:
 
 def play(
     folder: Path, seed: int, seconds: float, *, postgresql: bool = False, phones: int = 8, rate: float = 20.0,
-    every: tuple[float, float] = EVERY,
+    every: tuple[float, float] = EVERY, restores: int = 0,
 ) -> Outcome:  # fmt: skip
-    """Run for `seconds` with `phones` people making about `rate` facts a second each, and judge what is left."""
+    """Run for `seconds` with `phones` people making about `rate` facts a second each, and judge what is left.
+
+    `restores` times on the way the machine is lost and begins again on a backup from seconds before.
+    """
     (folder / "house").mkdir(parents=True)
     ground = Ground(folder, postgresql)
     crew: list[FieldPhone] = []
@@ -62,19 +66,19 @@ def play(
         crew = [FieldPhone(logs / name, house.port, name, house.password, f"{seed} {name}") for name in CREW[:phones]]
         stopping, picture = threading.Event(), jpeg(200, 120)
         for phone in crew:
+            phone.others = restores == 0
             phone.pull()
         threads = [threading.Thread(target=phone.play, args=(stopping, picture, rate)) for phone in crew]
         for thread in threads:
             thread.start()
         nemesis = Nemesis(ground)
         try:
-            nemesis.play(schedule(seed, seconds, every, postgresql))
+            nemesis.play(schedule(seed, seconds, every, postgresql, restores))
         finally:
             stopping.set()
             for thread in threads:
                 thread.join()
-        for phone in crew:
-            phone.drain(QUIET_SECONDS)
+        drain(crew, restores > 0)
         house.move(900)
         until_quiet(ground)
         for phone in crew:
@@ -88,6 +92,19 @@ def play(
         return Outcome(seed, verdict, counts, nemesis.done, undeclared(ground))
     finally:
         ground.close()
+
+
+def drain(crew: list[FieldPhone], restored: bool) -> None:
+    """Let everybody send what is left. After a restore in rounds, for one may wait for what another brings back."""
+    for _ in range(ROUNDS if restored else 1):
+        for phone in crew:
+            phone.notice()
+            phone.missing.clear()
+            phone.drain(QUIET_SECONDS)
+    for phone in crew:
+        phone.give_up_waiting()
+        phone.drain(QUIET_SECONDS)
+        phone.say_drained()
 
 
 def until_quiet(ground: Ground) -> None:
