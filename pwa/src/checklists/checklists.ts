@@ -61,6 +61,7 @@ export function checklists(incident?: Id): Readable<ChecklistView[] | undefined>
     const byId = new Map(incidents.map((one) => [one.id, one]));
     return lists
       .filter((one) => incident === undefined || one.incident === incident)
+      .sort((a, b) => byText(a.made_at, b.made_at))
       .map((one) => folded(one, items, marks, known(facts, one.incident), byId.get(one.incident)));
   }, TYPES);
 }
