@@ -134,5 +134,8 @@ def undeclared(ground: Ground) -> list[str]:
         "WORKER TIMEOUT",
         "no notifications from the database",
         "was deleted while still open",
+        # the moments in which the database is killed and has not come back
+        "Connection refused",
+        "the database system is starting up",
     )
     return [line for line in ground.house.complaints() if not any(words in line for words in expected)]
