@@ -24,6 +24,10 @@ IDLE_SECONDS = 0.5
 """How long a process that leaves waits for the next request on a connection kept open; its answer then ends it."""
 
 
+LONG = 32 * 1024
+"""Bytes of a body that are sent by themselves: copying them behind the head would cost more than sending twice."""
+
+
 class Together(wsgi.Response):  # type: ignore[misc]
     """An answer whose head goes out in one piece with the first of its body: sending is the dearest step of a short answer."""
 
@@ -38,7 +42,10 @@ class Together(wsgi.Response):  # type: ignore[misc]
             super().write(arg)
         finally:
             held, self.sock = self.sock.pieces, connection
-        self.sock.sendall(b"".join(held))
+        if len(arg) < LONG:
+            held = [b"".join(held)]
+        for piece in held:
+            self.sock.sendall(piece)
 
 
 class _Held:

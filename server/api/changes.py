@@ -87,7 +87,7 @@ def _collect(
         found = feed.versions(session, incidents.spaces(session, g.standing))
         known = _Latest({space: version for space, (version, _) in found.items()}, found)
     versions = known.bounds  # read before the rows: the other order loses what commits in between
-    parts: list[str] = []
+    parts: list[bytes] = []
     left, size = limit, 0
     for space, (version, least) in versions.items():
         after = cursors.get(space, 0)
@@ -96,14 +96,13 @@ def _collect(
         if after == version and not reset and space in cursors:
             continue
         room = left > 0 and size < MOST_BYTES
-        page = feed.page(session, space, after, version, left) if room else feed.Page(0, after, "")
+        page = feed.page(session, space, after, version, left) if room else feed.Page(0, after, b"")
         more = page.upto < version and (not room or page.rows == left)
         to = page.upto if more else version
         left -= page.rows
         size += len(page.text)
-        parts.append(
-            f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":[{page.text}]}}'
-        )
+        said = f'{{"id":{_text(space)},"to":{to},"more":{_flag(more)},"reset":{_flag(reset)},"rows":['
+        parts += (b"," if parts else b"", said.encode(), page.text, b"]}")
     drop = [space for space in cursors if space not in versions]
     if drop and (strange := _never_theirs(session, drop)):
         shown = ", ".join(repr(space) for space in strange[:5])
@@ -135,9 +134,9 @@ def _never_theirs(session: Session, spaces: list[str]) -> list[str]:
     return [space for space in spaces if not explained(space)]
 
 
-def _answer(epoch: str, parts: list[str], drop: list[str]) -> bytes:
-    head = f'{{"epoch":{_text(epoch)},"server_time":{_text(iso(now()))},"spaces":[{",".join(parts)}],"drop":{_text(drop)}}}'
-    return head.encode()
+def _answer(epoch: str, parts: list[bytes], drop: list[str]) -> bytes:
+    head = f'{{"epoch":{_text(epoch)},"server_time":{_text(iso(now()))},"spaces":['
+    return b"".join((head.encode(), *parts, f'],"drop":{_text(drop)}}}'.encode()))
 
 
 def _text(value: Any) -> str:
