@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, bindparam, column, or_, select, table
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, bindparam, column, exists, or_, select, table
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import parts
@@ -149,15 +149,17 @@ def takes_part(session: Session, incident: Incident, by: Standing) -> bool:
 def _is_asked(session: Session, incident: str, by: Standing) -> bool:
     if by.posts and any(row.team in by.posts for row in _TEAMS.rows(session, incident=incident)):
         return True
-    return _ASKED.first(session, incident=incident, person=by.id) is not None
+    return bool(_ASKED.first(session, incident=incident, person=by.id).found)
 
 
 # Worked out once: they run with every fact of those who do not lead.
 _TEAMS = Statement(select(IncidentTeam.team).where(IncidentTeam.incident == bindparam("incident")))
 _ASKED = Statement(
-    select(_recipient.c.incident)
-    .where(_recipient.c.incident == bindparam("incident"), _recipient.c.person == bindparam("person"))
-    .limit(1)
+    select(
+        exists()
+        .where(_recipient.c.incident == bindparam("incident"), _recipient.c.person == bindparam("person"))
+        .label("found")
+    )
 )
 _RAISED_BY = Statement(select(Incident.by).where(Incident.id == bindparam("incident")))
 

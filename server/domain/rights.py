@@ -62,14 +62,14 @@ RULES: dict[str, frozenset[str]] = {
 def may(by: Standing, action: str, *, team: str | None = None, part: bool = False, own: bool = False) -> bool:
     """Whether `by` may do `action`; `part` says they take part in the incident, `own` that the thing is theirs."""
     grants = RULES[action]
-    held = {by.role}
-    if by.role == "admin":
-        held.discard("part")
+    if by.role in grants or (own and "own" in grants):
+        return True
+    held, leads = set[str](), by.leads
     if team is not None and team in by.posts:
         held.add("member")
-    if team is not None and team in by.leads:
+    if team is not None and team in leads:
         held.add("leads")
-    if by.leads:
+    if leads:
         held.add("leader")
         if part:
             held.add("leads-part")
@@ -77,8 +77,6 @@ def may(by: Standing, action: str, *, team: str | None = None, part: bool = Fals
         held.add("member-any")
     if part and by.role not in {"observer", "admin"}:
         held.add("part")
-    if own:
-        held.add("own")
     held.update(f"kind:{kind}" for kind in by.kinds)
     return bool(grants & held)
 
