@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, Table, bindparam, delete, func, select, update
+from sqlalchemy import (
+    Boolean,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from server.bulk import Given, as_rows
 from server.clock import iso, now
-from server.db import Database, Id, Key, Model, new_id
+from server.db import Database, Id, Instant, Key, Model, new_id
 from server.domain.errors import Conflict, Forbidden, Gone, NotFound, Throttled
 from server.domain.people import Membership, Person, Standing, Team
 from server.statements import Statement
@@ -157,6 +170,25 @@ def sign_in(session: Session, person: Person, device: str, name: str) -> str:
     return token
 
 
+def ended_since(session: Session, at: datetime) -> set[str]:
+    """The sessions that were ended at or after a moment."""
+    return {row.id for row in _ENDED_SINCE.rows(session, since=at)}
+
+
+def ended_of(session: Session, sessions: Sequence[str]) -> list[str]:
+    """Those of these sessions that have ended, or are not known."""
+    return [row.id for row in _ENDED_OF.rows(session, rows=as_rows([(one,) for one in sessions]))]
+
+
+_GIVEN = Given()
+_ENDED_SINCE = Statement(select(SignIn.id).where(SignIn.ended_at >= bindparam("since", type_=Instant)))
+_ENDED_OF = Statement(
+    select(_GIVEN.text(0).label("id"))
+    .select_from(_GIVEN.source.outerjoin(SignIn, SignIn.id == _GIVEN.text(0)))
+    .where(or_(SignIn.id.is_(None), SignIn.ended_at.is_not(None)))
+)
+
+
 @dataclass(frozen=True)
 class SignedIn:
     """A living session: its id, who it is and from which device, and when it was last seen used."""
@@ -279,7 +311,6 @@ def await_receipts(session: Session, queued: Sequence[tuple[str, datetime]]) -> 
     _AWAIT.run(session, rows=as_rows(queued))
 
 
-_GIVEN = Given()
 _SUBSCRIPTION = cast(Table, Subscription.__table__)
 _AWAIT = Statement(
     update(_SUBSCRIPTION)
