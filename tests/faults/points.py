@@ -24,6 +24,47 @@ AGAIN = "again"
 STRACE = shutil.which("strace")
 
 
+class Doomed:
+    """A process of its own that does some work and is killed at its so-maniest system call of a name; its threads each count."""
+
+    def __init__(self, work: Callable[[], None], call: str, number: int, *, threads: bool = False) -> None:
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                os.kill(os.getpid(), signal.SIGSTOP)
+                work()
+                os._exit(0)
+            finally:
+                os._exit(3)
+        os.waitpid(self.pid, os.WUNTRACED)
+        assert STRACE is not None
+        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}", *(["-f"] if threads else [])]
+        self._tracer = subprocess.Popen([STRACE, "-qq", "-o", "/dev/null", *inject, "-p", str(self.pid)])
+        status = Path(f"/proc/{self.pid}/status")
+        until = time.monotonic() + 10
+        while "TracerPid:\t0\n" in status.read_text():
+            assert time.monotonic() < until, "strace may not watch other processes here"
+            time.sleep(0.001)
+        os.kill(self.pid, signal.SIGCONT)
+        self._status: int | None = None
+
+    def runs(self) -> bool:
+        """Whether it is still at work."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is None
+
+    def ended(self) -> bool:
+        """Wait for its end; False when it was killed."""
+        if self._status is None:
+            self._status = os.waitpid(self.pid, 0)[1]
+        self._tracer.wait()
+        ended = os.waitstatus_to_exitcode(self._status)
+        assert ended in (0, -signal.SIGKILL), ended
+        return ended == 0
+
+
 @dataclass
 class Course:
     """What is done one after another on a stage, and how many rows each table has after each step of it."""
@@ -82,35 +123,19 @@ class Course:
     def _play(self, call: str, number: int) -> tuple[int, bool]:
         """Do the deeds in a process that is killed at the call; how many were answered, and whether it came to its end."""
         reading, writing = os.pipe()
-        pid = os.fork()
-        if not pid:
-            try:
-                os.kill(os.getpid(), signal.SIGSTOP)
-                for deed in self.deeds:
-                    deed(self.stage)
-                    os.write(writing, b".")
-                os._exit(0)
-            finally:
-                os._exit(3)
+
+        def work() -> None:
+            for deed in self.deeds:
+                deed(self.stage)
+                os.write(writing, b".")
+
+        doomed = Doomed(work, call, number)
         os.close(writing)
-        os.waitpid(pid, os.WUNTRACED)
-        assert STRACE is not None
-        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
-        tracer = subprocess.Popen([STRACE, "-qq", "-o", "/dev/null", *inject, "-p", str(pid)])
-        status = Path(f"/proc/{pid}/status")
-        until = time.monotonic() + 10
-        while "TracerPid:\t0\n" in status.read_text():
-            assert time.monotonic() < until, "strace may not watch other processes here"
-            time.sleep(0.001)
-        os.kill(pid, signal.SIGCONT)
         heard = b""
         while some := os.read(reading, 64):
             heard += some
         os.close(reading)
-        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        tracer.wait()
-        assert ended in (0, -signal.SIGKILL), ended
-        return len(heard), ended == 0
+        return len(heard), doomed.ended()
 
     def _rows(self) -> dict[str, int]:
         with self.stage.database.read() as session:
