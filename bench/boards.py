@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.load import Connection, request
 from bench.writing import AS_OPERATED, heads, raised, signed_in
 from server.db import new_id
+from server.web import allow_files
 from tests.faults.runner.wire import Wire
 from tests.house import House
 
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--boards", type=int, default=100)
     parser.add_argument("--answers", type=int, default=100)
     given = parser.parse_args()
+    allow_files()  # two connections for each board
     with tempfile.TemporaryDirectory(prefix="tocsin-boards-") as folder:
         house = House(Path(folder), **AS_OPERATED)
         try:

@@ -3,6 +3,7 @@
 import _socket
 import gc
 import os
+import resource
 import socket
 import time
 from contextlib import suppress
@@ -21,6 +22,8 @@ from server.config import Config
 from server.shares import Server, Shares
 
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
+FILES = 65_536
+"""Open files a process may have: each open phone is one, and most systems begin with 1,024."""
 BREATH_SECONDS = 0.005
 """How long whoever has much to do lets others go first, at most."""
 IDLE_SECONDS = 0.5
@@ -139,6 +142,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
                         plain.close()
 
 
+def allow_files() -> None:
+    """Let this process and its children open as many files as the system grants without being asked, up to 65,536."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def breathe() -> None:
     """Let every request that has come go first, for 5 ms at most.
 
@@ -186,6 +197,7 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to stop. What is loaded once is there for every process: a killed one is replaced in a moment."""
+        allow_files()
         standby.settle(self.config.url)
         Arbiter(self).run()
 

@@ -17,6 +17,8 @@ from server.domain import feed, incidents, people
 blp = http.blueprint("changes")
 PAGE, MOST = 500, 1000
 MOST_BYTES = 1024 * 1024
+MOST_SHARED = 20
+"""Versions in a page that is kept for others until the next commit."""
 LONGEST = 160
 log = logging.getLogger("tocsin.changes")
 
@@ -66,7 +68,7 @@ def pull() -> Response:
     if known is not None and known.versions == cursors:
         content = _answer(epoch, [], [])
     else:
-        content, latest = http.read(lambda session: _collect(session, cursors, data["limit"], epoch, known))
+        content, latest = http.read(lambda session: _collect(session, cursors, data["limit"], epoch, known, kept))
         if kept is not None:
             kept[key] = latest
     return Response(content, content_type="application/json")
@@ -80,7 +82,12 @@ class _Latest(NamedTuple):
 
 
 def _collect(
-    session: Session, cursors: dict[str, int], limit: int, epoch: str, known: _Latest | None
+    session: Session,
+    cursors: dict[str, int],
+    limit: int,
+    epoch: str,
+    known: _Latest | None,
+    kept: dict[Any, Any] | None,
 ) -> tuple[bytes, _Latest]:
     """The answer as JSON, documents joined as the text they were stored as; and the versions that it was made by."""
     if known is None:
@@ -96,7 +103,7 @@ def _collect(
         if after == version and not reset and space in cursors:
             continue
         room = left > 0 and size < MOST_BYTES
-        page = feed.page(session, space, after, version, left) if room else feed.Page(0, after, b"")
+        page = _page(session, space, after, version, left, kept) if room else feed.Page(0, after, b"")
         more = page.upto < version and (not room or page.rows == left)
         to = page.upto if more else version
         left -= page.rows
@@ -110,6 +117,17 @@ def _collect(
             "person %s, device %s asked for %d spaces never theirs: %s", g.standing.id, g.device, len(strange), shown
         )
     return _answer(epoch, parts, drop), known
+
+
+def _page(session: Session, space: str, after: int, upto: int, limit: int, kept: dict[Any, Any] | None) -> feed.Page:
+    """A page of a space, read once for all who stand at the same version: what has just moved is asked for by everybody."""
+    if kept is None or not 0 < upto - after <= MOST_SHARED:
+        return feed.page(session, space, after, upto, limit)
+    key = ("page of", space, after, upto, min(limit, MOST_SHARED))
+    found: feed.Page | None = kept.get(key)
+    if found is None:
+        found = kept[key] = feed.page(session, space, after, upto, limit)
+    return found
 
 
 def _never_theirs(session: Session, spaces: list[str]) -> list[str]:

@@ -48,6 +48,20 @@ def test_paging_small_or_large_ends_the_same(stage: Stage, name: str) -> None:
     assert small.sync() == 0
 
 
+def test_those_who_stand_at_the_same_version_get_the_same_page_and_after_each_commit_a_new_one(stage: Stage) -> None:
+    incident = full_swing(stage)["incident"]
+    boards = [fresh(stage, name) for name in ("commander", "commander", "observer")]
+    for board in boards:
+        board.sync()
+    for number in range(3):
+        stage["security_one"].fact(f"/incidents/{incident}/entries", {"text": f"第{number}次"})
+        for board in boards:
+            board.sync(limit=500 if number else 1)
+            assert any(f"第{number}次" in str(row) for row in board.rows.values())
+            assert set(board.rows) == set(truth(stage, set(board.cursors)))
+    assert boards[0].rows == boards[1].rows
+
+
 def test_everybody_gets_the_spaces_that_are_theirs(stage: Stage) -> None:
     ids = full_swing(stage)
     incident, team = f"incident:{ids['incident']}", stage.cast.teams["security"]
