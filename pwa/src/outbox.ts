@@ -87,30 +87,6 @@ export function throwAway(id: Id): Promise<void> {
   return discard(signedIn(), id);
 }
 
-/** Everything of this person that the server does not have, photos and begun forms included, as a JSON file's text. */
-export async function exported(): Promise<string> {
-  const mine = signedIn();
-  const kept = await mine.read(['outbox', 'tray', 'drafts', 'blobs'], async (tx) => ({
-    waiting: await tx.objectStore('outbox').getAll(),
-    refused: await tx.objectStore('tray').getAll(),
-    drafts: await tx.objectStore('drafts').getAll(),
-    photos: (await tx.objectStore('blobs').getAll()).filter((photo) => photo.state !== 'delivered'),
-  }));
-  kept.waiting.sort((a, b) => a.seq - b.seq);
-  const photos = kept.photos.map(({ id, fact, sha256, mime, bytes }) => ({
-    ...{ id, fact, sha256, mime },
-    base64: base64(new Uint8Array(bytes)),
-  }));
-  return JSON.stringify({ person: mine.person, ...kept, photos }, null, 2);
-}
-
-/** Piece by piece, because a call takes only so many arguments. */
-function base64(bytes: Uint8Array): string {
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(binary);
-}
-
 /** After the screen has said that it is kept: sending is work of its own, and no first screen waits for its code. */
 function syncSoon(): void {
   afterFrame(() => void import('./sync').then(({ sync }) => sync()));
@@ -121,7 +97,7 @@ export class NobodySignedIn extends Error {
   override name = 'NobodySignedIn';
 }
 
-function signedIn(): Store {
+export function signedIn(): Store {
   const mine = store();
   if (!mine) throw new NobodySignedIn('nobody is signed in');
   return mine;

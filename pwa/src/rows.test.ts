@@ -1,7 +1,8 @@
 import { get as value, type Unsubscriber } from 'svelte/store';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Store } from './db';
-import { exported, markOf, markStore, pending, record, refused, sendAgain, throwAway } from './outbox';
+import { exported } from './taken';
+import { markOf, markStore, pending, record, refused, sendAgain, throwAway } from './outbox';
 import { pull } from './pull';
 import { put } from './queue';
 import { all, get, watch } from './rows';

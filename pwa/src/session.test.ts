@@ -3,7 +3,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { hear, type Connection } from './changes';
 import { setSetting, setting, store, Store, useStore } from './db';
 import { finishErasing } from './erase';
-import { exported } from './outbox';
+import { exported } from './taken';
 import { all } from './rows';
 import { pull } from './pull';
 import { put, waiting } from './queue';

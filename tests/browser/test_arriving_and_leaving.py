@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SLOW, Someone
-from tests.browser.scene import activated
+from tests.browser.scene import activated, until
 from tests.house import House, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -134,3 +134,14 @@ def test_leaving_with_unsent_work_asks_what_becomes_of_it(house: House, someone:
     expect(page.get_by_text("维护秩序")).to_have_count(0)
     page.wait_for_function("async () => (await fetch('/api/v1/me')).status === 401")
     assert len(scene.facts("mark")) == 1, "what was taken away as a file was not sent"
+
+    # The same person brings it back from the file, and it arrives, once however often it is brought.
+    security.fill_in()
+    expect(page.get_by_role("heading", name="当前")).to_be_visible(timeout=SLOW)
+    security.go("#/me/outbox")
+    page.locator("main input[type=file]").set_input_files(handed.value.path())
+    expect(page.get_by_text("已取回 1 项")).to_be_visible()
+    assert len(scene.wait_for("mark", 2)) == 2
+    until(lambda: True if security.waiting() == 0 else None)
+    page.locator("main input[type=file]").set_input_files(handed.value.path())
+    expect(page.get_by_text("文件中的内容本机都已有")).to_be_visible()

@@ -849,6 +849,12 @@ export const en: Words = {
     item_at: (time) => `recorded ${time}`,
     what: 'What',
     export: 'Export to a file',
+    bring_back: 'Bring back from an exported file',
+    brought_back: (n) => (n ? `${many(n, 'item')} brought back` : 'This phone has everything in the file already'),
+    file: {
+      unreadable: 'This is not a file exported from this app',
+      anothers: 'This file belongs to somebody else; only they can bring it back',
+    },
     order: 'Sent in this order as soon as there is a network.',
     tried: (n) => `tried ${n === 1 ? 'once' : `${n} times`}`,
     missing:

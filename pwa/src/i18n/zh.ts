@@ -836,6 +836,12 @@ export const zh = {
     item_at: (time: string) => `${time} 记录`,
     what: '内容',
     export: '导出到文件',
+    bring_back: '从导出的文件取回',
+    brought_back: (n: number) => (n ? `已取回 ${n} 项` : '文件中的内容本机都已有'),
+    file: {
+      unreadable: '这不是从本应用导出的文件',
+      anothers: '该文件属于另一位使用者，只能由其本人取回',
+    },
     order: '按此顺序发送，联网后自动进行。',
     tried: (n: number) => `已试 ${n} 次`,
     missing: '指挥端已从备份恢复，正等待相关内容由其他手机补回，届时自动发送',

@@ -1,11 +1,12 @@
 /** What stands on this phone alone: what waits to be sent, what was refused, its devices, and how the app looks. */
-import { exported, pending, refused, sendAgain, throwAway, type Entry } from '../outbox';
+import { pending, refused, sendAgain, throwAway, type Entry } from '../outbox';
 import { all, watch } from '../rows';
 import type { Device, Id, Words } from '../types';
 import type { Readable } from 'svelte/store';
 
 export { myDuty, setDuty } from '../people/people';
-export { exported, pending, refused, sendAgain, throwAway };
+export { pending, refused, sendAgain, throwAway };
+export { bringBack, exported, exportedOne, NotOurFile } from '../taken';
 export type { Entry, TrayEntry } from '../outbox';
 
 export const devices = (): Readable<Device[]> => watch(async () => all('device'), ['device'], []);

@@ -137,5 +137,7 @@ def undeclared(ground: Ground) -> list[str]:
         # the moments in which the database is killed and has not come back
         "Connection refused",
         "the database system is starting up",
+        "the database system is not yet accepting connections",
+        "the database system is shutting down",
     )
     return [line for line in ground.house.complaints() if not any(words in line for words in expected)]
