@@ -70,7 +70,7 @@ def whole_queue(tab: Page) -> None:
     expect(last).to_contain_text(str(MANY))
     assert tab.locator("main ol > li").count() < 100, "only what is near the screen is on the page"
     with tab.expect_download() as handed:
-        tab.get_by_role("button", name="导出").click()
+        tab.get_by_role("button", name="导出到文件").click()
     taken = json.loads(Path(handed.value.path()).read_text())["waiting"]
     assert sorted(one["body"]["count"] for one in taken if "count" in one["body"]) == list(range(1, MANY + 1))
     tab.evaluate("location.hash = '#/now'")
