@@ -57,8 +57,8 @@ def judge(logs: Path, url: str, photos: Path, at: datetime) -> Verdict:
         with database.read() as session:
             _facts(session, heard, verdict)
             _counted_effects(session, verdict)
-            _limits(session, at, verdict)
-            _chains(session, verdict)
+            limits_fired_once(session, at, verdict)
+            chains_hold(session, verdict)
             _photos(session, heard, photos, verdict)
             feed_says_what_rows_say(session, verdict)
             _phones(session, heard, verdict)
@@ -130,7 +130,7 @@ def _counted_effects(session: Session, verdict: Verdict) -> None:
         verdict.hold(f"one entry for each {kind}", rows == entries, (rows - entries) + (entries - rows))
 
 
-def _limits(session: Session, at: datetime, verdict: Verdict) -> None:
+def limits_fired_once(session: Session, at: datetime, verdict: Verdict) -> None:
     """Every limit that was due fired exactly once and not before its time, or had ended."""
     fired = Counter(entry.refs["limit"] for entry in session.scalars(select(Entry).where(Entry.kind == "limit_passed")))
     found = list(session.scalars(select(Limit)))
@@ -152,7 +152,7 @@ def _limits(session: Session, at: datetime, verdict: Verdict) -> None:
     verdict.figures |= {"limits": len(found), "limits fired": sum(fired.values())}
 
 
-def _chains(session: Session, verdict: Verdict) -> None:
+def chains_hold(session: Session, verdict: Verdict) -> None:
     for incident in session.scalars(select(incidents.Incident.id)):
         broken = timeline.broken_at(session, incident)
         verdict.hold("the hash chain is intact", broken is None, incident, broken)

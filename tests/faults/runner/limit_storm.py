@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from server.clock import now
@@ -28,6 +28,7 @@ from server.opening import open_database
 LEAD = 3.0
 """Seconds until the first limit is due, counted from when the workers are begun."""
 CALM_SECONDS = 60.0
+"""So long after the last that fired, those that are left are given up."""
 TOGETHER = 25
 """Limits of one incident."""
 
@@ -54,7 +55,7 @@ class Storm:
 
 
 def play(
-    url: str, folder: Path, seed: int, limits: int, seconds: float, *, workers: int = 2, kills: float = 5.0, whole: int = 0
+    url: str, folder: Path, seed: int, limits: int, seconds: float, *, workers: int = 2, kills: float = 5.0, whole: int = 0,
 ) -> Storm:  # fmt: skip
     """Let `limits` come due over `seconds` while `kills` of the workers die a second, with their parent in one of `whole`.
 
@@ -71,11 +72,9 @@ def play(
     assert process.stdout is not None
     try:
         json.loads(process.stdout.readline())
-        _prepare(database, Random(seed), limits, seconds)
+        prepare(database, Random(seed), limits, seconds)
         killed = json.loads(process.stdout.readline())
-        until = time.monotonic() + CALM_SECONDS
-        while _waiting(database) and time.monotonic() < until:
-            time.sleep(0.1)
+        calm(url)
         said, _ = process.communicate("stop\n", timeout=60)
         found = _judge(database, limits, killed["copies"], killed["parents"])
         # One that was still loading when it was told to stop knows no better end than the signal's own.
@@ -89,12 +88,22 @@ def play(
         database.dispose()
 
 
-def _waiting(database: Database) -> bool:
-    with database.read() as session:
-        return session.scalar(select(Limit.id).where(Limit.status == RUNNING).limit(1)) is not None
+def calm(url: str) -> None:
+    """Wait until every limit has fired, for as long as they do."""
+    database = open_database(Config(database_url=url))
+    left, until = -1, 0.0
+    try:
+        while left and (left < 0 or time.monotonic() < until):
+            with database.read() as session:
+                waiting = session.scalar(select(func.count()).where(Limit.status == RUNNING)) or 0
+            if waiting != left:
+                left, until = waiting, time.monotonic() + CALM_SECONDS
+            time.sleep(0.1)
+    finally:
+        database.dispose()
 
 
-def _prepare(database: Database, random: Random, limits: int, seconds: float) -> None:
+def prepare(database: Database, random: Random, limits: int, seconds: float) -> None:
     with database.read() as session:
         by = session.scalar(select(Person.id).where(Person.active).limit(1))
     assert by is not None, "the database holds nobody"

@@ -115,6 +115,7 @@ class FieldPhone:
         if not gently and self.random.random() < OTHER and self.queue.settled and self.others:
             self._send_other_content()
         cut = self.random.choice((BEFORE, AFTER, UNHEARD)) if not gently and self.random.random() < CUT else WHOLE
+        self.wire.connect()  # what finds no server was not sent
         self.note("sent", ids=[item["id"] for item in items], cut=cut)
         if not gently and self.random.random() < TWICE:
             other = threading.Thread(target=self._send_as_worker, args=(body,))

@@ -46,6 +46,14 @@ class Wire:
             self.hang_up()
             raise Lost from None
 
+    def connect(self) -> None:
+        """Have a connection. Raises Lost when nobody takes it."""
+        try:
+            self._connected()
+        except OSError:
+            self.hang_up()
+            raise Lost from None
+
     def hang_up(self) -> None:
         """Close the connection."""
         if self._connection is not None:
@@ -53,11 +61,7 @@ class Wire:
             self._connection = None
 
     def _exchange(self, method: str, path: str, raw: bytes, headers: dict[str, str], cut: str) -> Reply:
-        if self._connection is None:
-            self._connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
-            self._connection.connect()
-            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = self._connection
+        connection = self._connected()
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", f"localhost:{self.port}")
         for name, value in headers.items():
@@ -78,3 +82,10 @@ class Wire:
         kind = answer.headers.get_content_type()
         parsed = json.loads(found) if found and kind.endswith("json") else None
         return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, parsed)
+
+    def _connected(self) -> HTTPConnection:
+        if self._connection is None:
+            self._connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+            self._connection.connect()
+            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._connection
