@@ -370,6 +370,15 @@ def plainly(error: DBAPIError) -> RuntimeError | None:
     return Overloaded() if gone or state in {"55P03", "40001", "40P01"} else None
 
 
+def outage(error: Exception) -> str | None:
+    """The database's own words, in one line, when it is away or cannot be written; None when the fault lies elsewhere."""
+    if isinstance(error, (Overloaded, StorageFull)):
+        return str(error) or type(error).__name__
+    if isinstance(error, DBAPIError) and plainly(error):
+        return " ".join(str(error.orig).split()) or type(error.orig).__name__
+    return None
+
+
 def locked(session: Session, model: type[M], key: str) -> M | None:
     """The row with this primary key, fresh and locked until the end of the transaction, or None."""
     return session.get(model, key, with_for_update=True, populate_existing=True)

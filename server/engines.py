@@ -1,5 +1,6 @@
 """How each kind of database is opened, with the settings that Tocsin relies on."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ def open_engine(url: str) -> Engine:
         pool_timeout=LOCK_SECONDS,
     )
 
+    logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_briefly)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
         connection.autocommit = True
@@ -37,6 +40,15 @@ def open_engine(url: str) -> Engine:
         connection.autocommit = False
 
     return engine
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """A connection that the database has ended is said in one line; with the database away there are many of them."""
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__name__ == "OperationalError":
+        record.msg, record.args = "a connection to the database was lost: %s", (" ".join(str(error).split()),)
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _open_sqlite(url: str) -> Engine:

@@ -14,7 +14,7 @@ from server.api import health, http
 from server.api.streams import BEAT, BYE, Event, Listener, Sockets, open_listener
 from server.bulk import parts
 from server.clock import now
-from server.db import Database
+from server.db import Database, outage
 from server.domain import devices, feed, incidents, people
 from server.domain.errors import Busy
 
@@ -110,8 +110,11 @@ class Hub:
                     self._tell(BEAT)
                 if moved:
                     time.sleep(max(0.0, at + GAP - time.monotonic()))
-            except Exception:
-                log.exception("the hub stumbled and goes on")
+            except Exception as error:
+                if reason := outage(error):
+                    log.warning("the hub waits for the database: %s", reason)
+                else:
+                    log.exception("the hub stumbled and goes on")
                 time.sleep(1)
                 wait.close()
                 wait = self._waiting()

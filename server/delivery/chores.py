@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import Database, Overloaded, StorageFull
+from server.db import Database, Overloaded, StorageFull, outage
 from server.delivery.wakes import Ear
 from server.domain.firing import Part
 
@@ -61,8 +61,11 @@ async def keep(chore: Chore, database: Database, executor: Executor, ear: Ear) -
             # exactly until the next due row; a commit by anybody wakes us earlier
             wait = LONGEST_SLEEP if at is None else min((at - now()).total_seconds(), LONGEST_SLEEP)
             await ear.wait(max(wait, 0.0))
-        except Exception:
-            log.exception("a chore failed", chore=chore.name)
+        except Exception as error:
+            if reason := outage(error):
+                log.warning("a chore waits for the database", chore=chore.name, reason=reason)
+            else:
+                log.exception("a chore failed", chore=chore.name)
             await asyncio.sleep(AFTER_FAILURE)
 
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from server.clock import now
-from server.db import Database, Overloaded, StorageFull
+from server.db import Database, Overloaded, StorageFull, outage
 from server.delivery.circuits import GoneWatch, back_off
 from server.delivery.letters import Letters
 from server.delivery.outcomes import DRY_RUN, Channel, Message, Outcome, Result
@@ -120,8 +120,11 @@ class Sender:
             while not (self._stopping and self.in_hand == 0):
                 try:
                     await self._once()
-                except Exception:
-                    log.exception("the sender failed and goes on")
+                except Exception as error:
+                    if reason := outage(error):
+                        log.warning("the sender waits for the database", reason=reason)
+                    else:
+                        log.exception("the sender failed and goes on")
                     await asyncio.sleep(1.0)
         finally:
             await self._leave()
