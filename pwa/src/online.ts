@@ -15,10 +15,21 @@ export async function verifyRecord(incident: Id): Promise<{ intact: boolean; bro
   return await call('GET', `/incidents/${incident}/verification`);
 }
 
+/** Whether no answer came at all, so that it may still come. */
+export const isOffline = (error: unknown): boolean => error instanceof Offline;
+/** Whether it did not come within the time, although there is a network. */
+export const timedOut = (error: unknown): boolean => error instanceof Offline && error.timedOut;
+
+/** What stands in the way, as a sentence for the person. */
+export class Hindrance extends Error {
+  override name = 'Hindrance';
+}
+
 /** Why something that needs the network did not happen, as a sentence; errors of another kind are raised again. */
 export function whyNotNow(error: unknown): string {
   if (error instanceof Offline) return error.timedOut ? say.t.errors.silent : say.t.errors.online_only;
   if (error instanceof Refused) return error.detail || error.title || say.t.errors.again;
+  if (error instanceof Hindrance) return error.message;
   throw error;
 }
 

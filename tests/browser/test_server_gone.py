@@ -86,3 +86,12 @@ def test_the_web_process_dies_under_an_open_page(house: House, someone: Callable
     expect(page.get_by_text("没有待发送的内容")).to_be_visible(timeout=8000)
     expect(silent).to_be_hidden()
     scene.wait_for("mark", len(ticked) + 1)
+
+    # A screen that asks the server directly says so too, and shows the answer when it comes, without a touch.
+    with house.paused("web"):
+        commander.go("#/library")
+        unanswered = commander.page.get_by_role("status").filter(has_text="指挥端没有回应，一有回应就会显示。")
+        expect(unanswered).to_be_visible(timeout=8000)
+        expect(unanswered.get_by_role("button", name="重试")).to_be_visible()
+    expect(commander.page.locator("a[href*='#/library/']").first).to_be_visible(timeout=8000)
+    expect(unanswered).to_be_hidden()

@@ -4,8 +4,7 @@ import type { DeskWords } from './desk-zh';
 const many = (n: number, one: string, more = `${one}s`): string => `${n} ${n === 1 ? one : more}`;
 
 export const enDesk: DeskWords = {
-  offline: 'This needs the network. What you typed is kept on this device.',
-  retry: 'Try again',
+  kept_here: 'What you typed is kept on this device.',
   library: 'Library',
   library_lead:
     'Plans that come with Tocsin. Taken over, a plan becomes a draft of yours; it is used once a second person approves it.',
@@ -105,7 +104,6 @@ export const enDesk: DeskWords = {
   preview_none: 'The plan shows here once the text has no errors.',
   open_file: 'Open a file',
   export_file: 'Export',
-  load_failed: 'The text could not be loaded.',
   faults_to_rehearse: 'The text has errors; mend them before rehearsing it.',
   rehearse_text: 'Rehearse this text',
 

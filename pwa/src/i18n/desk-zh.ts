@@ -1,7 +1,6 @@
 /** 预案库、版本、编辑和推演界面的中文用语。 */
 export const zhDesk = {
-  offline: '此处需要联网。已输入的内容保存在本机。',
-  retry: '重试',
+  kept_here: '已输入的内容保存在本机。',
   library: '预案库',
   library_lead: '随警钟提供的预案。采用后成为本单位的草稿，修改并经另一人批准后启用。',
   search: '按名称、适用范围或编号查找',
@@ -99,7 +98,6 @@ export const zhDesk = {
   preview_none: '文本没有错误后在此显示预案。',
   open_file: '打开文件',
   export_file: '导出文件',
-  load_failed: '预案文本未能载入。',
   faults_to_rehearse: '文本有错误，改正后再推演。',
   rehearse_text: '推演此文本',
 

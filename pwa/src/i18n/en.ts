@@ -784,7 +784,6 @@ export const en: Words = {
     enrol_show: 'Show enrolment code',
     enrol_hint: 'Let them scan it with the camera. It works once.',
     enrol_until: (time) => `valid until ${time}`,
-    enrol_offline: 'Showing an enrolment code needs the network.',
     enrol_address: 'Or open this address',
     go_on: 'Go on duty',
     go_off: 'Go off duty',
@@ -1010,6 +1009,8 @@ export const en: Words = {
     not_saved: 'It could not be saved; the storage of this phone may be full. Write it down first, then make room.',
     online_only: 'This needs the network.',
     silent: 'The server does not answer. Please try again later.',
+    no_answer: 'The server does not answer. This shows as soon as it does.',
+    no_network: 'This needs the network. It shows as soon as there is one.',
     again: 'Please try again later.',
   },
 };

@@ -771,7 +771,6 @@ export const zh = {
     enrol_show: '出示登记码',
     enrol_hint: '让对方用相机扫描。只能用一次。',
     enrol_until: (time: string) => `${time} 前有效`,
-    enrol_offline: '出示登记码需要联网。',
     enrol_address: '也可以打开这个地址',
     go_on: '上岗',
     go_off: '下岗',
@@ -998,6 +997,8 @@ export const zh = {
     not_saved: '没有保存成功，本机存储可能已满。请先记下内容，再清理空间。',
     online_only: '此项需要联网。',
     silent: '指挥端没有回应，请稍后再试。',
+    no_answer: '指挥端没有回应，一有回应就会显示。',
+    no_network: '此项需要联网，联网后自动显示。',
     again: '请稍后再试。',
   },
 };

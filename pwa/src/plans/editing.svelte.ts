@@ -8,7 +8,7 @@ import {
   newestText,
   save,
   unsaved,
-  whyNot,
+  whyNotKept,
   type Finding,
   type Rules,
 } from './plan-desk';
@@ -23,8 +23,6 @@ export class Editing {
   /** The rules of the last text without errors. */
   rules = $state.raw<Rules | null>(null);
   ready = $state(false);
-  /** Why there is nothing to edit. */
-  failed = $state('');
   /** Why the text could not be checked or saved. */
   problem = $state('');
   /** What saving did. */
@@ -48,25 +46,27 @@ export class Editing {
 
   constructor(readonly key: string) {}
 
+  /** What was typed before is there at once, what is saved when the server gives it. Raises `Offline` or `Refused` when there is neither. */
   async open(): Promise<void> {
-    this.failed = '';
     const draft = await unsaved(this.key);
-    try {
-      const found = this.key === NEW ? { text: SKELETON, version: 0 } : await newestText(this.key);
-      this.base = found.text;
-      this.from = found.version;
-      if (draft && found.version > draft.from && this.key !== NEW) this.newer = found.version;
-    } catch (error) {
-      if (!draft) {
-        this.failed = whyNot(error);
-        return;
-      }
+    const newest = this.key === NEW ? Promise.resolve({ text: SKELETON, version: 0 }) : newestText(this.key);
+    if (draft) {
       this.from = draft.from;
+      this.text = draft.text;
+      this.kept = this.restored = draft.at;
+      newest.then((found) => this.begunFrom(found, draft.from)).catch(() => undefined);
+    } else {
+      this.begunFrom(await newest, Infinity);
+      this.text = this.base;
     }
-    this.text = draft?.text ?? this.base;
-    if (draft) this.kept = this.restored = draft.at;
     this.ready = true;
     void this.check();
+  }
+
+  private begunFrom({ text, version }: { text: string; version: number }, before: number): void {
+    this.base = text;
+    this.from = version;
+    if (version > before) this.newer = version;
   }
 
   typed = (): void => {
@@ -115,7 +115,7 @@ export class Editing {
       this.state = 'checked';
     } catch (error) {
       if (mine !== this.round) return;
-      this.problem = whyNot(error);
+      this.problem = whyNotKept(error);
       this.state = 'waiting';
     }
   }
@@ -142,7 +142,7 @@ export class Editing {
       void this.check();
       return done.key;
     } catch (error) {
-      this.problem = whyNot(error);
+      this.problem = whyNotKept(error);
       this.findings = findingsOf(error).length ? findingsOf(error) : this.findings;
       return null;
     } finally {
@@ -156,7 +156,7 @@ export class Editing {
     await dropUnsaved(this.key);
     this.restored = this.newer = this.kept = null;
     this.news = this.problem = '';
-    await this.open();
+    this.ready = false;
   }
 
   close(): void {

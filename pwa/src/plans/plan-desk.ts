@@ -1,12 +1,13 @@
 /** What is done with plans at a desk, online only: the library, versions, checking and saving a text, rehearsing it, approving. */
-import { call, Offline, Refused } from '../api';
+import { call, Refused } from '../api';
 import { dropDraft, draftOf, keepDraft } from '../drafts';
 import { desk } from '../i18n/desk';
-import { say } from '../i18n/say';
 import { newId } from '../ids';
+import { Hindrance, isOffline, whyNotNow } from '../online';
 import { sync } from '../sync';
 import type { Id, Instant, Words } from '../types';
 import { draftKey, keyOf, NEW, raiseVersion, SKELETON, versionOf, type PlanDraft } from './source';
+export { whyNotNow as whyNot } from '../online';
 import type { Step } from '../tellable';
 import type { Rehearsal } from './rehearsal';
 
@@ -162,15 +163,10 @@ export async function rulesToRehearse(key: string, typed: boolean): Promise<{ te
     const text = (await unsaved(key))?.text ?? (key === NEW ? SKELETON : (await newestText(key)).text);
     const { rules } = await check(text);
     if (rules) return { text, rules };
-    throw new Faulty(desk.t.faults_to_rehearse);
+    throw new Hindrance(desk.t.faults_to_rehearse);
   }
   const own = (await inUse()).find((one) => one.key === key);
   return own && own.version !== null ? await planFile(key, own.version) : await openBook(key);
-}
-
-/** The text has errors, so there is nothing to rehearse. */
-class Faulty extends Error {
-  override name = 'Faulty';
 }
 
 /** What was typed and not saved yet, kept on this device. */
@@ -200,12 +196,9 @@ export function worstByLine(findings: readonly Finding[]): ReadonlyMap<number, F
   return found;
 }
 
-/** Why it did not work, as a sentence for the person. */
-export function whyNot(error: unknown): string {
-  if (error instanceof Refused) return error.detail || error.title || say.t.errors.refused;
-  if (error instanceof Offline) return desk.t.offline;
-  if (error instanceof Faulty) return error.message;
-  throw error;
+/** Why what was typed could not be checked or saved; it stays on this device when no answer comes. */
+export function whyNotKept(error: unknown): string {
+  return isOffline(error) ? `${whyNotNow(error)} ${desk.t.kept_here}` : whyNotNow(error);
 }
 
 /** Which findings a refusal carries. */
