@@ -2,6 +2,7 @@
 
 import _socket
 import gc
+import logging
 import os
 import resource
 import socket
@@ -19,7 +20,10 @@ from gunicorn.workers.ggevent import GeventWorker
 from server import standby
 from server.app import create_app
 from server.config import Config
+from server.db import outage
 from server.shares import Server, Shares
+
+log = logging.getLogger("tocsin.web")
 
 CONNECTIONS = 12_000  # streams stay open; gevent's default of 1,000 would starve everything else
 FILES = 65_536
@@ -30,6 +34,8 @@ IDLE_SECONDS = 0.5
 """How long a process that leaves waits for the next request on a connection kept open; its answer then ends it."""
 
 
+AGAIN_SECONDS = 0.5
+"""Between two tries of a process that finds the database away while it starts."""
 LONG = 32 * 1024
 """Bytes of a body that are sent by themselves: copying them behind the head would cost more than sending twice."""
 
@@ -202,5 +208,15 @@ class Web(BaseApplication):  # type: ignore[misc]
         Arbiter(self).run()
 
     def load(self) -> Any:
-        """Make the application inside each worker, after gevent has taken over the blocking calls."""
-        return create_app()
+        """Make the application inside each worker, after gevent has taken over the blocking calls.
+
+        One that cannot be made ends the parent and all its processes: with the database away it waits instead.
+        """
+        while True:
+            try:
+                return create_app()
+            except Exception as error:
+                if not (reason := outage(error)):
+                    raise
+                log.warning("the web waits for the database: %s", reason)
+                time.sleep(AGAIN_SECONDS)

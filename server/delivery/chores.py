@@ -79,7 +79,8 @@ def do(chore: Chore, database: Database) -> None:
     except Exception as error:
         if chore.apart is None:
             raise
-        log.warning("a chore is done part by part", chore=chore.name, reason=type(error).__name__)
+        say = log.info if outage(error) else log.warning  # a lock that somebody holds is nothing to look after
+        say("a chore is done part by part", chore=chore.name, reason=type(error).__name__)
     else:
         return
     with database.read() as session:

@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from server.db import new_id
+from tests.faults.runner.ground import Ground
+from tests.faults.runner.run import undeclared
 from tests.faults.runner.wire import Lost, Wire
 from tests.house import House
 
@@ -86,3 +88,25 @@ def test_s14_a_process_that_stands_still_is_replaced_and_the_others_serve_meanwh
         assert time.monotonic() < until
         time.sleep(0.1)
     assert first_good(wire, "GET", "/me", None, {200}, 5) < 5
+
+
+def test_a_process_that_starts_while_the_database_is_away_waits_for_it(tmp_path: Path) -> None:
+    (tmp_path / "house").mkdir()
+    ground = Ground(tmp_path, postgresql=True)
+    try:
+        ground.house.start("web")
+        wire, web = signed_in(ground.house), psutil.Process(ground.house.processes["web"].pid)
+        assert ground.postgres is not None
+        ground.postgres.kill()
+        killed = web.children()
+        for child in killed:
+            child.kill()
+        psutil.wait_procs(killed)
+        time.sleep(2)
+        assert ground.house.processes["web"].poll() is None
+        ground.postgres.start()
+        assert first_good(wire, "GET", "/me", None, {200}, 20) < 20
+        assert ground.house.processes["web"].poll() is None
+        assert undeclared(ground) == []
+    finally:
+        ground.close()

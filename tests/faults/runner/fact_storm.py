@@ -30,8 +30,6 @@ DATABASE = 4
 SECONDS_EACH = 0.15
 """About so long from one kill to the next: over as long as all of them take, limits come due."""
 FACTS_A_LIMIT = 100
-AWAY = ("for the database", "a connection to the database was lost", "chore=limits reason=Overloaded")
-"""What is said of a database that is away, in one line each, until it is there again."""
 
 
 @dataclass
@@ -91,8 +89,7 @@ def play(folder: Path, seed: int, facts: int, kills: int, *, postgresql: bool = 
         ground.house.stop()
         verdict = Verdict()
         judge(ground.url, heard, verdict)
-        errors = [line for line in undeclared(ground) if not (postgresql and any(words in line for words in AWAY))]
-        return Aftermath(seed, weather, heard.counts, verdict, errors)
+        return Aftermath(seed, weather, heard.counts, verdict, undeclared(ground))
     finally:
         heard.enough.set()
         ground.close()
