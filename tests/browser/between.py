@@ -1,30 +1,24 @@
 """Something between phone and server: it passes, swallows, cuts off, drips, or answers in the server's place as a portal does."""
 
 import asyncio
-import threading
 
-from tests.house import free_port
+from tests.faults.runner.proxy import Proxy
 
 PASS, SWALLOW, CUT, DRIP, PORTAL = "pass", "swallow", "cut", "drip", "portal"
 PAGE = b"<!doctype html><title>Wi-Fi</title><h1>Welcome. Please sign in to use this network.</h1>"
 DRIP_SECONDS = 2.0
 
 
-class Between:
+class Between(Proxy):
     """A proxy on loopback. `swallow`: requests arrive and nothing comes back. `cut`: the server hears the request and does
     it, its answer is lost. `drip`: the head of the answer comes, the rest a byte every two seconds. `portal`: a page of the network's own
     answers everything, with 200.
     """
 
     def __init__(self, port: int) -> None:
-        self.port, self._to, self._way = free_port(), port, PASS
-        self._open: set[asyncio.StreamWriter] = set()
-        self.swallowed = 0
-        """Requests met since the last `become`, however they were treated."""
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
+        self._way, self.swallowed = PASS, 0
+        """How it treats what comes, and the requests met since the last `become`, however they were treated."""
+        super().__init__(port)
 
     @property
     def url(self) -> str:
@@ -34,26 +28,12 @@ class Between:
     def become(self, way: str) -> None:
         """Treat what comes from now on so, and end what is open: the network has changed."""
 
-        def now() -> None:
+        def change() -> None:
             self._way, self.swallowed = way, 0
-            for writer in list(self._open):
-                writer.transport.abort()
 
-        self._loop.call_soon_threadsafe(now)
+        self._turn(change)
 
-    def close(self) -> None:
-        """End it."""
-        self._loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self._ready.set()
-        await self._ending.wait()
-        server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+    async def _settle(self) -> None:
         await asyncio.sleep(0.05)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

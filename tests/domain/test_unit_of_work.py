@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -35,12 +36,17 @@ def test_a_unit_sees_its_own_callers_context(database: Database) -> None:
 
         database.write(unit)
 
+    all_at_once(call)
+    assert seen == {number: number for number in range(WRITERS)}
+
+
+def all_at_once(call: Callable[[int], None]) -> None:
+    """Call it with every writer's number, each in a thread of its own, and wait for all."""
     threads = [threading.Thread(target=call, args=(number,)) for number in range(WRITERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == {number: number for number in range(WRITERS)}
 
 
 READY = Statement(insert(Epoch))
@@ -89,11 +95,7 @@ def test_who_fails_leaves_nothing_behind_by_statements_or_objects(database: Data
         except (ZeroDivisionError, IntegrityError):
             failed.add(number)
 
-    threads = [threading.Thread(target=call, args=(number,)) for number in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(call)
     good = {number for number in range(WRITERS) if number % 4 < 2}
     assert failed == set(range(WRITERS)) - good
     with database.read() as session:
@@ -132,11 +134,7 @@ def test_who_leaves_what_cannot_be_finished_fails_alone(database: Database) -> N
         except Exception as error:
             errors[number] = type(error)
 
-    threads = [threading.Thread(target=call, args=(number,)) for number in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(call)
     assert errors == {7: ZeroDivisionError}
     with database.read() as session:
         assert {team.rank for team in session.scalars(select(Team))} == set(range(WRITERS)) - {7}

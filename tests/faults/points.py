@@ -65,6 +65,14 @@ class Doomed:
         return ended == 0
 
 
+def count(killed_at: Callable[[int], bool], first: int, step: int) -> int:
+    """Kill at every `step`-th call, from the `first`, until there are not so many; returns how often that was."""
+    number = first
+    while killed_at(number):
+        number += step
+    return (number - first) // step
+
+
 @dataclass
 class Course:
     """What is done one after another on a stage, and how many rows each table has after each step of it."""
@@ -96,10 +104,7 @@ class Course:
 
     def points(self, call: str, first: int, step: int) -> int:
         """Kill at every `step`-th of the system calls of this name, from the `first`; returns how often that was."""
-        number = first
-        while self._killed_at(call, number):
-            number += step
-        return (number - first) // step
+        return count(lambda number: self._killed_at(call, number), first, step)
 
     def _killed_at(self, call: str, number: int) -> bool:
         """Play once and kill at that call; False when there are not so many."""

@@ -23,7 +23,7 @@ from server.domain.outbox import NOTED, SENT, Delivery
 from tests.cast import Stage
 from tests.delivery.household import alert, states, subscribe
 from tests.faults import worker_process
-from tests.faults.points import STRACE, Doomed
+from tests.faults.points import STRACE, Doomed, count
 from tests.faults.runner.checker import Verdict, feed_says_what_rows_say
 from tests.faults.test_photos import padded
 from tests.pictures import promise, tus_headers
@@ -147,10 +147,7 @@ class Fan:
 
     def points(self, call: str, first: int, step: int) -> int:
         """Kill at every `step`-th call of this name, from the `first`; returns how often that was."""
-        number = first
-        while self._killed_at(call, number):
-            number += step
-        return (number - first) // step
+        return count(lambda number: self._killed_at(call, number), first, step)
 
     def _killed_at(self, call: str, number: int) -> bool:
         where = f"{call} {number}"

@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-import threading
 
-from tests.house import free_port
+from tests.faults.runner.proxy import Proxy
 
 SEGMENT = 1_400
 HELD = 64 * 1024
@@ -14,7 +13,7 @@ LATE = 0.02
 """Seconds by which this process may wake too late on a busy machine: the link was not idle for that."""
 
 
-class Link:
+class Link(Proxy):
     """A proxy on loopback that lets so many bits a second through in each direction, each after half the round trip.
 
     `lost` is the share of segments that are sent again once the sender has noticed, as TCP does; everything behind such a one
@@ -23,40 +22,21 @@ class Link:
 
     def __init__(self, port: int, kilobits: float, milliseconds: float, lost: float = 0.0, seed: int = 1) -> None:
         self._lost, self._random, self._down_until = lost, random.Random(seed), 0.0
-        self._open: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Future[tuple[None, None]]] = set()
-        self.port, self._to = free_port(), port
         self._rate, self._delay = kilobits * 125, milliseconds / 2000
         self._free = {"up": 0.0, "down": 0.0}
         self.passed = {"up": 0, "down": 0}
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        self._ready.wait(10)
+        super().__init__(port)
 
     def cut(self, seconds: float) -> None:
         """No network for some seconds."""
 
-        def now() -> None:
+        def down() -> None:
             self._down_until = self._loop.time() + seconds
-            for writer in list(self._open):
-                writer.transport.abort()
 
-        self._loop.call_soon_threadsafe(now)
+        self._turn(down)
 
-    def close(self) -> None:
-        """End the proxy."""
-        self._loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self._ready.set()
-        await self._ending.wait()
-        server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+    async def _settle(self) -> None:
         if self._passing:
             await asyncio.wait(self._passing, timeout=10)
 
